@@ -1,0 +1,92 @@
+"""Polygenic scores and treatment-resistant depression, from raw files to a paper.
+
+The public names, in the order of the work: genotypes and weights become scores,
+health records become treatment trials and classes, models join the two, and a
+study does all of it. Each name is loaded when it is first used, so that
+importing the package takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pgs_trd.ehr import build_trials, open_ehr
+    from pgs_trd.genotypes import open_genotypes
+    from pgs_trd.models import (
+        associate,
+        fit_cox,
+        fit_logistic,
+        meta_analyse,
+        progression,
+        survival_curves,
+    )
+    from pgs_trd.phenotype import classify, follow_up, list_definitions, load_definition
+    from pgs_trd.report import render_report
+    from pgs_trd.scoring import score
+    from pgs_trd.simulate import simulate_biobank
+    from pgs_trd.study import run_study
+    from pgs_trd.weights import match_variants, read_weights
+
+    __version__: str
+
+_HOME = {
+    "open_genotypes": "pgs_trd.genotypes",
+    "read_weights": "pgs_trd.weights",
+    "match_variants": "pgs_trd.weights",
+    "score": "pgs_trd.scoring",
+    "open_ehr": "pgs_trd.ehr",
+    "build_trials": "pgs_trd.ehr",
+    "classify": "pgs_trd.phenotype",
+    "follow_up": "pgs_trd.phenotype",
+    "load_definition": "pgs_trd.phenotype",
+    "list_definitions": "pgs_trd.phenotype",
+    "fit_logistic": "pgs_trd.models",
+    "fit_cox": "pgs_trd.models",
+    "meta_analyse": "pgs_trd.models",
+    "associate": "pgs_trd.models",
+    "progression": "pgs_trd.models",
+    "survival_curves": "pgs_trd.models",
+    "render_report": "pgs_trd.report",
+    "simulate_biobank": "pgs_trd.simulate",
+    "run_study": "pgs_trd.study",
+}
+
+__all__ = [
+    "__version__",
+    "associate",
+    "build_trials",
+    "classify",
+    "fit_cox",
+    "fit_logistic",
+    "follow_up",
+    "list_definitions",
+    "load_definition",
+    "match_variants",
+    "meta_analyse",
+    "open_ehr",
+    "open_genotypes",
+    "progression",
+    "read_weights",
+    "render_report",
+    "run_study",
+    "score",
+    "simulate_biobank",
+    "survival_curves",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return metadata.version("pgs-trd")
+    if name not in _HOME:
+        raise AttributeError(f"module 'pgs_trd' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
