@@ -1,0 +1,225 @@
+"""The design that all scores of a batch share: one orthogonal covariate basis, many scores.
+
+The coefficient of a score, its standard error and the likelihood depend on the
+covariates only through the space they span. So the covariates are replaced by an
+orthogonal basis of that space, and each score by what the basis leaves of it, scaled
+to unit mean square. Both changes are exact: they are undone by one factor per score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgs_trd.models.arrays import FloatArray, IntArray
+
+RANK_TOLERANCE = 1e-8
+CHUNK_ELEMENTS = 1 << 16
+
+
+@dataclass(frozen=True)
+class CovariateBasis:
+    """Orthogonal columns of mean square 1 that span the covariates.
+
+    Attributes
+    ----------
+    columns : (n_columns, n_people)
+        The basis; the first is the intercept if there is one.
+    names
+        Of the covariates, in their order; without the intercept.
+    triangle : (n_covariates, n_covariates)
+        Upper triangular; centred covariates = basis.T @ triangle.
+    fault
+        "" or a sentence that names the covariate that makes the rank deficient.
+    """
+
+    columns: FloatArray
+    names: tuple[str, ...]
+    triangle: FloatArray
+    fault: str
+
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of the determinant that turns the basis into the covariates."""
+        return float(np.sum(np.log(np.abs(np.diag(self.triangle)))))
+
+    def describe_direction(self, direction: FloatArray) -> str:
+        """Name the covariate that a direction in the basis mostly moves."""
+        if not self.names:
+            return "the intercept"
+        slopes = direction[-len(self.names) :]
+        # Columns of the triangle have as length the root mean square of the covariate.
+        spread = np.sqrt(np.sum(self.triangle**2, axis=0))
+        moved = np.abs(np.linalg.solve(self.triangle, slopes)) * spread
+        return f"covariate {self.names[int(np.argmax(moved))]!r}"
+
+
+def build_basis(
+    covariates: FloatArray, names: tuple[str, ...], *, intercept: bool
+) -> CovariateBasis:
+    """Make an orthogonal basis of the covariates by QR on centred, scaled columns.
+
+    Parameters
+    ----------
+    covariates : (n_people, n_covariates)
+        Complete and finite.
+    names
+        One name a column.
+    intercept
+        Whether the basis starts with a column of ones.
+    """
+    n_people, n_covariates = covariates.shape
+    ones = np.ones((1, n_people)) if intercept else np.empty((0, n_people))
+    centred = covariates - covariates.mean(axis=0) if n_people else covariates
+    norm = np.sqrt(np.sum(centred**2, axis=0))
+    level = np.max(np.abs(covariates), axis=0, initial=0.0) * np.sqrt(max(n_people, 1))
+    constant = norm <= 1e-12 * level
+    if constant.any():
+        culprit = names[int(np.argmax(constant))]
+        fault = f"covariate {culprit!r} is constant"
+        return CovariateBasis(ones, names, np.eye(n_covariates), fault)
+    orthonormal, triangle = np.linalg.qr(centred / norm)
+    dependent = np.abs(np.diag(triangle)) < RANK_TOLERANCE
+    fault = ""
+    if n_covariates > n_people - 1:
+        fault = f"{n_covariates} covariates are too many for {n_people:,} people"
+    elif dependent.any():
+        culprit = names[int(np.argmax(dependent))]
+        fault = f"covariate {culprit!r} is a linear combination of the covariates before it"
+    root = np.sqrt(max(n_people, 1))
+    columns = np.ascontiguousarray(np.vstack([ones, orthonormal.T * root]))
+    return CovariateBasis(columns, names, triangle * norm / root, fault)
+
+
+@dataclass(frozen=True)
+class Design:
+    """K models on the same people: shared basis columns and one own column each.
+
+    Attributes
+    ----------
+    basis : (n_shared, n_people)
+        Columns that every model has.
+    own : (n_people, n_models)
+        The column that belongs to one model alone; its coefficient comes last.
+    """
+
+    basis: FloatArray
+    own: FloatArray
+
+    @property
+    def n_people(self) -> int:
+        """Number of people."""
+        return self.own.shape[0]
+
+    @property
+    def n_models(self) -> int:
+        """Number of models."""
+        return self.own.shape[1]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of coefficients of one model."""
+        return self.basis.shape[0] + 1
+
+    def own_columns(self, models: IntArray) -> FloatArray:
+        """Give the own columns of `models`, without a copy if these are all of them."""
+        return self.own if len(models) == self.n_models else self.own[:, models]
+
+    def chunks(self, n_models: int) -> Iterator[slice]:
+        """Cut the people into slices whose working arrays stay in cache."""
+        size = max(256, CHUNK_ELEMENTS // max(n_models, 1))
+        for first in range(0, self.n_people, size):
+            yield slice(first, min(first + size, self.n_people))
+
+
+def null_design(basis: FloatArray) -> Design:
+    """Give the design of the one model that has the shared columns only."""
+    return Design(basis[:-1], np.ascontiguousarray(basis[-1:].T))
+
+
+class GramSum:
+    """Sum of weighted cross products of K designs that share their basis.
+
+    The products of pairs of basis columns are the same for all models: they are
+    formed once per chunk of people, and one matrix product with the weights of all
+    models gives all K blocks.
+    """
+
+    def __init__(self, n_shared: int, n_models: int) -> None:
+        self._first, self._second = np.triu_indices(n_shared)
+        self._n_shared = n_shared
+        self._shared = np.zeros((len(self._first), n_models))
+        self._cross = np.zeros((n_shared, n_models))
+        self._corner = np.zeros(n_models)
+
+    def add(self, basis: FloatArray, own: FloatArray, weights: FloatArray) -> None:
+        """Add a chunk: basis (n_shared, rows), own and weights (rows, n_models)."""
+        pairs = np.empty((len(self._first), basis.shape[1]))
+        filled = 0
+        # Row j times rows j, j + 1, ...: the order of triu_indices.
+        for place, column in enumerate(basis):
+            left = self._n_shared - place
+            np.multiply(column, basis[place:], out=pairs[filled : filled + left])
+            filled += left
+        self._shared += pairs @ weights
+        weighted = weights * own
+        self._cross += basis @ weighted
+        self._corner += np.einsum("ij,ij->j", weighted, own)
+
+    def total(self) -> FloatArray:
+        """Give the matrices, (n_models, n_shared + 1, n_shared + 1)."""
+        size = self._n_shared
+        gram = np.empty((len(self._corner), size + 1, size + 1))
+        gram[:, self._first, self._second] = self._shared.T
+        gram[:, self._second, self._first] = self._shared.T
+        gram[:, :size, size] = self._cross.T
+        gram[:, size, :size] = self._cross.T
+        gram[:, size, size] = self._corner
+        return gram
+
+
+@dataclass(frozen=True)
+class OwnColumns:
+    """Scores made ready for fitting.
+
+    Attributes
+    ----------
+    columns : (n_people, n_scores)
+        What the basis leaves of each score, mean square 1; 0 where there is a fault.
+    scale : (n_scores,)
+        coefficient of the score = coefficient of its column / scale.
+    status, reason
+        "ok", or why this score cannot be fitted.
+    """
+
+    columns: FloatArray
+    scale: FloatArray
+    status: list[str]
+    reason: list[str]
+
+
+def orthogonalise_scores(values: FloatArray, basis: CovariateBasis) -> OwnColumns:
+    """Take the basis out of each score and scale what is left to mean square 1."""
+    n_people, n_scores = values.shape
+    centred = values - values.mean(axis=0)
+    total = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
+    constant = total <= 1e-12 * np.max(np.abs(values), axis=0)
+    centred -= basis.columns.T @ (basis.columns @ centred / n_people)
+    left = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
+    if (left < 0.01 * total).any():  # little is left, and the rounding of what went is in it
+        centred -= basis.columns.T @ (basis.columns @ centred / n_people)
+        left = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
+    collinear = ~constant & (left < RANK_TOLERANCE * total)
+    status, reason = ["ok"] * n_scores, [""] * n_scores
+    for place in range(n_scores):
+        if constant[place]:
+            status[place] = "constant_score"
+            reason[place] = "all people have the same score"
+        elif collinear[place]:
+            status[place] = "collinear"
+            reason[place] = "the score is a linear combination of the covariates"
+    left = np.where(constant | collinear, 1.0, left)
+    centred *= np.where(constant | collinear, 0.0, 1.0 / left)
+    return OwnColumns(centred, left, status, reason)

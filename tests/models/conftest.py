@@ -1,0 +1,80 @@
+"""Fixtures: the models that R fitted, with designs rebuilt from their formulas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+@dataclass(frozen=True)
+class RModel:
+    """One model of a reference file with its data, incomplete rows included."""
+
+    expected: dict
+    table: pd.DataFrame
+    columns: pd.DataFrame
+    strata: pd.Series | None
+
+
+@pytest.fixture
+def r_model(r_reference: Path) -> Callable[[str, str], RModel]:
+    """Read one model by file and id."""
+    return lambda file, model_id: _read_model(r_reference, file, model_id)
+
+
+def _read_model(folder: Path, file: str, model_id: str) -> RModel:
+    """Give what R computed for one model, and its design without the intercept."""
+    content = json.loads((folder / f"{file}.json").read_text())
+    expected = next(model for model in content["models"] if model["id"] == model_id)
+    table = pd.read_csv(folder / content["meta"]["csv"])
+    right = expected["formula"].split("~")[1]
+    columns: dict[str, pd.Series] = {}
+    strata = None
+    for term in (part.strip() for part in right.split("+")):
+        if term.startswith("strata("):
+            strata = table[term[len("strata(") : -1]]
+        elif "*" in term:
+            first, second = (part.strip() for part in term.split("*"))
+            columns |= {first: table[first], second: table[second]}
+            columns[f"{first}:{second}"] = table[first] * table[second]
+        else:
+            columns |= _term(term, table)
+    # R puts interactions last.
+    names = sorted(columns, key=lambda name: ":" in name)
+    design = pd.DataFrame({name: columns[name] for name in names}).astype(float)
+    return RModel(expected, table, design, strata)
+
+
+def _term(term: str, table: pd.DataFrame) -> dict[str, pd.Series]:
+    if term.startswith("factor("):
+        values = table[term[len("factor(") : -1]]
+        return {f"{term}{level}": values == level for level in sorted(values.unique())[1:]}
+    if term == "celltype":
+        levels = ("smallcell", "adeno", "large")
+        return {f"celltype{level}": table["celltype"] == level for level in levels}
+    if term == "transplant":
+        return {"transplant1": table["transplant"].astype(float)}
+    return {term: table[term]}
+
+
+@pytest.fixture
+def fit_each_column() -> Callable[..., pd.DataFrame]:
+    """Let each column of a design be the score once, the others its covariates."""
+
+    def fit_all(fit: Callable[..., pd.DataFrame], columns: pd.DataFrame) -> pd.DataFrame:
+        rows = [fit(columns[[name]], columns.drop(columns=name)) for name in columns.columns]
+        return pd.concat(rows, ignore_index=True).set_index("score")
+
+    return fit_all
+
+
+@pytest.fixture
+def numbers_of() -> Callable[[dict, str, pd.Index], np.ndarray]:
+    """Take R's numbers for some coefficients, in their order."""
+    return lambda expected, key, names: np.array([expected[key][name] for name in names])

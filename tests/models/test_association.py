@@ -1,0 +1,286 @@
+"""The study's tables: strata x contrasts x scores, joins and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from pgs_trd.errors import DataError, UsageError
+from pgs_trd.models import CONTRASTS, associate, fit_cox, fit_logistic, meta_analyse, progression
+
+PHENOTYPES = ["no_mdd", "responsive", "trd", "neither"]
+
+
+@pytest.fixture
+def study():
+    """2,000 people of two ancestries; score `a` raises depression, `b` resistance in it."""
+    rng = np.random.default_rng(20)
+    n = 2000
+    ids = pd.Index([f"{i:05d}" for i in range(n)])
+    scores = pd.DataFrame(rng.normal(3, 2, size=(n, 2)), index=ids, columns=["a", "b"])
+    covariates = pd.DataFrame(
+        {
+            "person_id": ids,
+            "ancestry": rng.choice(["AFR", "EUR"], size=n, p=[0.4, 0.6]),
+            "sex": rng.choice(["female", "male"], size=n),
+            "birth_year": rng.integers(1940, 2000, size=n),
+            "PC1": rng.normal(size=n) / 100,
+        }
+    )
+    scores[covariates["ancestry"].to_numpy() == "AFR"] *= 1.5
+    is_mdd = rng.random(n) < 1 / (1 + np.exp(0.5 - 0.2 * (scores["a"] - 3)))
+    resistant = rng.random(n) < 1 / (1 + np.exp(-0.2 * (scores["b"] - 3)))
+    status = np.where(resistant, "trd", rng.choice(["responsive", "neither"], size=n))
+    phenotype = pd.DataFrame(
+        {
+            "person_id": ids,
+            "phenotype": np.where(is_mdd, status, "no_mdd"),
+            "is_mdd": is_mdd.to_numpy(),
+        }
+    )
+    return phenotype, scores, covariates
+
+
+@pytest.fixture
+def follow_up(study):
+    """Days to resistance from a hazard that score `b` raises; some enter late."""
+    phenotype, scores, _ = study
+    rng = np.random.default_rng(21)
+    n = len(phenotype)
+    time = rng.exponential(1500 * np.exp(-0.2 * (scores["b"].to_numpy() - 3)))
+    entry = np.floor(rng.uniform(0, 100, size=n))
+    limit = rng.uniform(200, 3000, size=n)
+    return pd.DataFrame(
+        {
+            "person_id": phenotype["person_id"],
+            "entry_days": entry,
+            "exit_days": entry + np.ceil(np.minimum(time, limit)),
+            "event": time <= limit,
+        }
+    )
+
+
+def test_associate__is_fit_logistic_in_each_stratum_and_contrast(study):
+    """By hand for one cell: pick the people, standardise in the stratum, adjust, fit."""
+    phenotype, scores, covariates = study
+
+    table = associate(phenotype, scores, covariates)
+
+    cell = table.query("stratum == 'AFR' and contrast == 'trd_vs_responsive'")
+    here = (covariates["ancestry"] == "AFR").to_numpy()
+    own = scores[here]
+    standard = (own - own.mean()) / own.std()
+    outcome = phenotype["phenotype"][here].map({"trd": 1.0, "responsive": 0.0})
+    adjust = covariates[here].assign(sex=lambda x: (x["sex"] == "male").astype(float))
+    expected = fit_logistic(
+        outcome.to_numpy(), standard, adjust[["sex", "birth_year", "PC1"]].set_axis(own.index)
+    )
+    assert len(table) == 2 * 3 * 2
+    assert_allclose(cell["beta"], expected["beta"], rtol=1e-9)
+    assert_allclose(cell["se"], expected["se"], rtol=1e-9)
+    assert cell["n_cases"].tolist() == [int((outcome == 1).sum())] * 2
+    assert cell["n_controls"].tolist() == [int((outcome == 0).sum())] * 2
+    assert_allclose(cell["score_sd"], own.std(), rtol=1e-12)
+
+
+def test_associate__finds_what_was_planted_and_nothing_else(study):
+    """Score `a` acts on depression, not on resistance within it; `b` the other way round."""
+    table = associate(*study)
+
+    pooled = meta_analyse(table).set_index(["contrast", "score"])
+
+    assert pooled.loc[("mdd_vs_none", "a"), "p_value"] < 1e-6
+    assert pooled.loc[("trd_vs_responsive", "b"), "p_value"] < 1e-4
+    assert pooled.loc[("trd_vs_responsive", "a"), "p_value"] > 1e-3
+    assert pooled.loc[("mdd_vs_none", "b"), "p_value"] > 1e-3
+
+
+def test_associate__does_not_depend_on_row_order_or_other_people(study):
+    """Tables are joined by person, and people without scores or phenotype are out, counted."""
+    phenotype, scores, covariates = study
+    rng = np.random.default_rng(22)
+    extra = phenotype.iloc[:7].assign(person_id=[f"new{i}" for i in range(7)])
+
+    plain = associate(phenotype, scores, covariates)
+    shuffled = associate(
+        pd.concat([phenotype, extra]).sample(frac=1, random_state=rng),
+        scores.sample(frac=1, random_state=rng),
+        covariates.sample(frac=1, random_state=rng),
+    )
+
+    assert_allclose(shuffled["beta"], plain["beta"], rtol=1e-8)
+    assert shuffled["n"].tolist() == plain["n"].tolist()
+    assert shuffled.attrs["people"]["n_without_scores"] == 7
+    assert shuffled.attrs["people"]["n_joined"] == 2000
+
+
+def test_associate__whole_number_ids_join_with_text(study):
+    """Ids are text in every table; an integer index is the same person."""
+    phenotype, scores, covariates = study
+    numbered = [table.assign(person_id=range(2000)) for table in (phenotype, covariates)]
+
+    table = associate(numbered[0], scores.set_axis(range(2000)), numbered[1])
+
+    assert_allclose(table["beta"], associate(phenotype, scores, covariates)["beta"], rtol=1e-9)
+
+
+def test_associate__covariates_constant_in_a_stratum_are_dropped_with_a_note(study):
+    """A site that only one ancestry attends must not cost that ancestry its estimate."""
+    phenotype, scores, covariates = study
+    elsewhere = np.random.default_rng(23).choice(["north", "south"], size=2000)
+    site = np.where(covariates["ancestry"] == "AFR", "centre", elsewhere)
+
+    table = associate(
+        phenotype, scores, covariates.assign(site=site, array=1.0), contrasts=["mdd_vs_none"]
+    )
+
+    assert (table["status"] == "ok").all()
+    assert table["dropped_covariates"].tolist() == ["site; array"] * 2 + ["array"] * 2
+    without = associate(phenotype, scores, covariates, contrasts=["mdd_vs_none"])
+    assert_allclose(table["beta"][:2], without["beta"][:2], rtol=1e-9)
+
+
+def test_associate__a_missing_covariate_puts_the_person_out_even_if_constant(study):
+    """Complete cases are of all columns asked for, also of those that end up dropped."""
+    phenotype, scores, covariates = study
+    array = pd.Series(1.0, index=covariates.index).mask(covariates.index < 100)
+
+    table = associate(phenotype, scores, covariates.assign(array=array), contrasts=["mdd_vs_none"])
+
+    in_contrast = phenotype["phenotype"].isin(PHENOTYPES)
+    assert table.groupby("stratum")["n"].first().sum() == in_contrast[100:].sum()
+
+
+def test_contrasts__people_excluded_from_depression_are_neither_case_nor_control():
+    """'neither' without depression is an exclusion such as bipolar disorder."""
+    table = pd.DataFrame(
+        {"phenotype": [*PHENOTYPES, "neither"], "is_mdd": [False, True, True, True, False]}
+    )
+
+    outcomes = {name: contrast.outcome(table).tolist() for name, contrast in CONTRASTS.items()}
+
+    nan = np.nan
+    np.testing.assert_equal(
+        outcomes,
+        {
+            "trd_vs_responsive": [nan, 0.0, 1.0, nan, nan],
+            "trd_vs_none": [0.0, nan, 1.0, nan, nan],
+            "responsive_vs_none": [0.0, 1.0, nan, nan, nan],
+            "mdd_vs_none": [0.0, 1.0, 1.0, 1.0, nan],
+        },
+    )
+
+
+def test_associate__a_stratum_without_cases_is_refused_before_any_model(study, monkeypatch):
+    """All faults at once, with counts and the way out; a table with gaps would hide them."""
+    phenotype, scores, covariates = study
+    african = (covariates["ancestry"] == "AFR").to_numpy()
+    cured = phenotype.assign(
+        phenotype=phenotype["phenotype"].mask(
+            african & (phenotype["phenotype"] == "trd"), "neither"
+        )
+    )
+
+    def refuse(*_, **__):
+        raise AssertionError("a model was fitted")
+
+    monkeypatch.setattr("pgs_trd.models.association.fit_logistic", refuse)
+
+    with pytest.raises(DataError) as caught:
+        associate(cured, scores, covariates)
+
+    message = str(caught.value)
+    n_responsive = int(((cured["phenotype"] == "responsive") & african).sum())
+    assert f"'AFR', contrast 'trd_vs_responsive': 0 cases and {n_responsive:,} controls" in message
+    assert "'AFR', contrast 'trd_vs_none': 0 cases" in message
+    assert "'EUR', contrast" not in message
+    assert "strata=[...] (there are 'AFR', 'EUR')" in message
+
+
+def test_associate__strata_says_which_labels_to_use(study):
+    """The way out that the message names; an unknown label is refused with those there are."""
+    phenotype, scores, covariates = study
+
+    table = associate(phenotype, scores, covariates, strata=["EUR"])
+
+    assert set(table["stratum"]) == {"EUR"}
+    with pytest.raises(UsageError, match=r"nobody is in 'EAS'\. There are: 'AFR', 'EUR'"):
+        associate(phenotype, scores, covariates, strata=["EUR", "EAS"])
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda i: f"fam_{i}", "family id pasted before the person id with '_'"),
+        (lambda i: i.lstrip("0") or "0", "leading zeros"),
+        (lambda i: f"{i}.0", "trailing '.0'"),
+        (lambda i: f"x{i}y", "data of another release"),
+    ],
+)
+def test_associate__no_person_in_common_names_the_likely_cause(study, change, cause):
+    """Both counts and a cause that was tried on the ids; never an id itself."""
+    phenotype, scores, covariates = study
+
+    with pytest.raises(
+        DataError, match="of 2,000 people in phenotype table, 0 are among"
+    ) as caught:
+        associate(phenotype, scores.set_axis([change(i) for i in scores.index]), covariates)
+
+    assert cause in str(caught.value)
+    assert not any(person in str(caught.value) for person in phenotype["person_id"])
+
+
+def test_associate__a_person_twice_is_refused(study):
+    """Twice the row is twice the weight."""
+    phenotype, scores, covariates = study
+    twice = pd.concat([phenotype, phenotype.iloc[:3]])
+
+    with pytest.raises(DataError, match="phenotype table: 3 of 2,003 rows repeat a person_id"):
+        associate(twice, scores, covariates)
+    with pytest.raises(UsageError, match="contrasts: unknown 'trd_vs_all'"):
+        associate(phenotype, scores, covariates, contrasts=["trd_vs_all"])
+
+
+def test_associate__works_without_covariates_and_strata(study):
+    """One sample, unadjusted, in the scores' own units."""
+    phenotype, scores, _ = study
+
+    table = associate(
+        phenotype, scores, None, stratum=None, standardise="none", contrasts=["mdd_vs_none"]
+    )
+
+    expected = fit_logistic(phenotype["is_mdd"].to_numpy(), scores)
+    assert table["stratum"].tolist() == ["all", "all"]
+    assert_allclose(table["beta"], expected["beta"], rtol=1e-9)
+
+
+def test_progression__is_fit_cox_in_each_stratum(study, follow_up):
+    """By hand for one stratum, late entry included."""
+    _, scores, covariates = study
+
+    table = progression(follow_up, scores, covariates, covariate_columns=["birth_year"])
+
+    here = (covariates["ancestry"] == "EUR").to_numpy()
+    own = scores[here]
+    expected = fit_cox(
+        follow_up["exit_days"].to_numpy()[here],
+        follow_up["event"].to_numpy()[here],
+        (own - own.mean()) / own.std(),
+        covariates[["birth_year"]].to_numpy()[here],
+        entry=follow_up["entry_days"].to_numpy()[here],
+    )
+    cell = table.query("stratum == 'EUR'")
+    assert_allclose(cell["beta"], expected["beta"], rtol=1e-9)
+    assert_allclose(cell["se"], expected["se"], rtol=1e-9)
+    assert meta_analyse(table, by=["score"]).set_index("score").loc["b", "p_value"] < 1e-10
+
+
+def test_progression__a_stratum_without_events_is_refused(study, follow_up):
+    """Named with its number of people, and with the way out."""
+    _, scores, covariates = study
+    african = (covariates["ancestry"] == "AFR").to_numpy()
+
+    with pytest.raises(DataError, match=rf"'AFR': no events among {african.sum():,} people"):
+        progression(follow_up.assign(event=follow_up["event"] & ~african), scores, covariates)
