@@ -1,0 +1,258 @@
+"""Read PLINK 1 filesets: .bed, .bim, .fam."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pgs_trd.errors import DataError, UsageError, join_faults
+from pgs_trd.genotypes.alleles import canonical_chromosomes, number_sites, upper_case
+from pgs_trd.genotypes.packing import packed_width
+from pgs_trd.genotypes.source import (
+    BLOCK_SIZE,
+    GenotypeBlock,
+    IntArray,
+    UInt8Array,
+    check_rows,
+)
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+MAGIC = b"\x6c\x1b"
+VARIANT_MAJOR = 1
+HEADER_SIZE = 3
+SEX_OF_CODE = {"1": "male", "2": "female"}
+BIM_COLUMNS = ("chromosome", "id", "centimorgan", "position", "counted_allele", "other_allele")
+FAM_COLUMNS = ("family_id", "person_id", "father", "mother", "sex", "phenotype")
+
+
+@dataclass(frozen=True)
+class Plink1Source:
+    """A .bed/.bim/.fam fileset; the counted allele is A1. See `GenotypeSource`."""
+
+    paths: tuple[Path, Path, Path]
+    samples: pd.DataFrame
+    variants: pd.DataFrame
+    format: str = "plink1"
+
+    @cached_property
+    def _packed(self) -> UInt8Array:
+        shape = (len(self.variants), packed_width(len(self.samples)))
+        return np.memmap(self.paths[0], dtype=np.uint8, mode="r", offset=HEADER_SIZE, shape=shape)
+
+    def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
+        """Give packed rows of the .bed; see `GenotypeSource.blocks`.
+
+        A run of neighbouring rows is a view of the file, not a copy.
+        """
+        rows = check_rows(rows, len(self.variants), block_size)
+        for start in range(0, len(rows), block_size):
+            part = rows[start : start + block_size]
+            if part[-1] - part[0] + 1 == len(part):
+                codes = self._packed[part[0] : part[-1] + 1]
+            else:
+                codes = self._packed[part]
+            yield GenotypeBlock(rows=part, codes=np.asarray(codes))
+
+    def to_xarray(self) -> DataArray:
+        """Give the fileset as pandas-plink's lazy DataArray, people x variants.
+
+        Raises
+        ------
+        UsageError
+            If pandas-plink is not installed; it does not exist for Python 3.13 on.
+        """
+        try:
+            from pandas_plink import read_plink1_bin
+        except ImportError as error:
+            raise UsageError(
+                "to_xarray() needs pandas-plink, which is not installed: "
+                "pip install pandas-plink (Python 3.12 or earlier)"
+            ) from error
+        bed, bim, fam = map(str, self.paths)
+        array: DataArray = read_plink1_bin(bed, bim, fam, verbose=False)
+        return array
+
+
+def open_plink1(path: Path) -> Plink1Source:
+    """Open a PLINK 1 fileset, given its prefix or any of its three files.
+
+    Raises
+    ------
+    UsageError
+        If none of the files exists.
+    DataError
+        If a file is missing, damaged, or disagrees with the others.
+    """
+    paths = find_members(path)
+    variants = read_bim(paths[1])
+    samples = read_fam(paths[2])
+    check_bed(paths[0], len(variants), len(samples))
+    return Plink1Source(paths, samples, variants)
+
+
+def find_members(path: Path) -> tuple[Path, Path, Path]:
+    """Give the paths of the .bed, .bim and .fam that `path` means."""
+    is_member = path.suffix.lower() in {".bed", ".bim", ".fam"}
+    prefix = str(path.with_suffix("")) if is_member else str(path)
+    bed, bim, fam = (Path(prefix + ending) for ending in (".bed", ".bim", ".fam"))
+    missing = [member for member in (bed, bim, fam) if not member.is_file()]
+    if len(missing) == 3:
+        raise UsageError(f"no such PLINK 1 fileset: {prefix}.bed, .bim, .fam")
+    if missing:
+        names = ", ".join(member.name for member in missing)
+        raise DataError(
+            f"{Path(prefix).name}: {len(missing)} of the 3 files of a PLINK 1 fileset missing: "
+            f"{names}. The three must lie in one folder under one name."
+        )
+    return bed, bim, fam
+
+
+def check_bed(path: Path, n_variants: int, n_people: int) -> None:
+    """Raise a DataError unless `path` is a .bed for that many variants and people."""
+    with path.open("rb") as handle:
+        start = handle.read(HEADER_SIZE)
+    if len(start) < HEADER_SIZE:
+        raise DataError(f"{path.name}: {len(start)} bytes long, so not a .bed, which has 3 or more")
+    if start[:2] != MAGIC:
+        raise DataError(
+            f"{path.name}: starts with bytes {start.hex(' ')}, but a PLINK 1 .bed starts with "
+            "6c 1b 01: another format, or damaged"
+        )
+    if start[2] != VARIANT_MAJOR:
+        raise DataError(
+            f"{path.name}: third byte is {start[2]:02x}, not 01"
+            + (
+                ": the file is in the old sample-major order; write it again with plink --make-bed"
+                if start[2] == 0
+                else ": damaged"
+            )
+        )
+    expected = HEADER_SIZE + n_variants * packed_width(n_people)
+    found = path.stat().st_size
+    if found != expected:
+        cause = (
+            "a truncated copy, or a .bim or .fam of another fileset"
+            if found < expected
+            else "a .bim or .fam of another fileset"
+        )
+        raise DataError(
+            f"{path.name}: {found:,} bytes found, {expected:,} expected from {n_variants:,} "
+            f"variants in the .bim and {n_people:,} people in the .fam; likely {cause}"
+        )
+
+
+def read_bim(path: Path) -> pd.DataFrame:
+    """Read the variants of a .bim; see `GenotypeSource.variants`."""
+    table = _read_columns(path, BIM_COLUMNS, "variants", whole_number="position")
+    variants = pd.DataFrame(
+        {
+            "chromosome": canonical_chromosomes(table["chromosome"]),
+            "position": table["position"],
+            "id": table["id"],
+            "counted_allele": upper_case(table["counted_allele"]),
+            "other_allele": upper_case(table["other_allele"]),
+        }
+    )
+    variants["site"] = number_sites(variants)
+    return variants
+
+
+def read_fam(path: Path) -> pd.DataFrame:
+    """Read the people of a .fam; see `GenotypeSource.samples`."""
+    table = _read_columns(path, FAM_COLUMNS, "people")
+    samples = pd.DataFrame(
+        {
+            "person_id": table["person_id"],
+            "family_id": table["family_id"],
+            "sex": table["sex"].map(SEX_OF_CODE).fillna("unknown"),
+        }
+    )
+    check_people(samples, path)
+    return samples
+
+
+def check_people(samples: pd.DataFrame, path: Path) -> None:
+    """Raise a DataError if a person id occurs more than once."""
+    repeated = samples["person_id"].duplicated(keep=False)
+    if not repeated.any():
+        return
+    rows = ", ".join(str(row + 1) for row in np.flatnonzero(repeated)[:4])
+    n_rows, n_ids = int(repeated.sum()), samples.loc[repeated, "person_id"].nunique()
+    also_family = samples.duplicated(["family_id", "person_id"]).any()
+    faults = [
+        f"a person occurs more than once: {n_ids:,} person ids (IID) on {n_rows:,} rows, "
+        f"the first rows {rows}"
+    ]
+    if not also_family:
+        faults.append(
+            "with the family id (FID) they would be unique, but pgs_trd tells people by IID "
+            "alone: give them unique IIDs (plink --update-ids)"
+        )
+    raise DataError(join_faults(path.name, faults))
+
+
+def _read_columns(
+    path: Path, columns: tuple[str, ...], subject: str, *, whole_number: str | None = None
+) -> pd.DataFrame:
+    """Read a headerless table of white-space separated text, exactly `columns` wide."""
+    try:
+        table = _parse(path, columns, {} if whole_number is None else {whole_number: "int64"})
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path.name}: is empty, so there are no {subject}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name}: is not text: {error.reason}") from error
+    except pd.errors.ParserError as error:
+        raise DataError(
+            f"{path.name}: is not a table of {len(columns)} columns: {error}"
+        ) from error
+    except (ValueError, OverflowError):
+        # Some text stands where a whole number should: read again to say where.
+        table = _parse(path, columns, {})
+    if table.empty:
+        raise DataError(f"{path.name}: is empty, so there are no {subject}")
+    wrong = (table[columns[-1]].isna() | table["beyond"].notna()).to_numpy()
+    if wrong.any():
+        raise DataError(
+            f"{path.name}: {int(wrong.sum()):,} of {len(table):,} rows do not have "
+            f"{len(columns)} columns, the first is row {int(wrong.argmax()) + 1:,}"
+        )
+    if whole_number is not None and table[whole_number].dtype != np.int64:
+        wrong = ~table[whole_number].str.fullmatch(r"[+-]?[0-9]{1,18}").to_numpy(dtype=bool)
+        raise DataError(
+            f"{path.name}: {int(wrong.sum()):,} of {len(table):,} {whole_number}s "
+            f"(column {columns.index(whole_number) + 1}) are not whole numbers, the first in "
+            f"row {int(wrong.argmax()) + 1:,}"
+        )
+    return table.drop(columns="beyond")
+
+
+def _parse(path: Path, columns: tuple[str, ...], dtype: Mapping[str, str]) -> pd.DataFrame:
+    # One column too many is asked for, so that a wider row shows.
+    names = [*columns, "beyond"]
+    with warnings.catch_warnings():
+        # Still wider rows make pandas warn; the caller raises.
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path,
+            sep=r"\s+",
+            header=None,
+            names=names,
+            dtype={name: dtype.get(name, "str") for name in names},
+            keep_default_na=False,
+            na_values=[""],
+            quoting=csv.QUOTE_NONE,
+            encoding="utf-8-sig",
+            engine="c",
+            index_col=False,
+            low_memory=False,
+        )

@@ -1,0 +1,126 @@
+"""The one shape that every genotype file takes: samples, variants, blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+Int8Array: TypeAlias = npt.NDArray[np.int8]
+UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+BLOCK_SIZE = 1024
+SAMPLE_COLUMNS = ("person_id", "family_id", "sex")
+VARIANT_COLUMNS = ("chromosome", "position", "id", "counted_allele", "other_allele", "site")
+
+
+@dataclass(frozen=True)
+class GenotypeBlock:
+    """Genotypes of some variants for everybody, variants as rows, as on disk.
+
+    Exactly one of `codes` and `dosages` is given.
+
+    Attributes
+    ----------
+    rows : (n_rows,)
+        Which rows of `GenotypeSource.variants` these are.
+    codes : (n_rows, ceil(n_people / 4)) or None
+        Hard calls in the packing of PLINK 1: two bits a person, low bits first;
+        00 two copies of the counted allele, 01 missing, 10 one copy, 11 none.
+        The bits behind the last person may hold anything.
+    dosages : (n_rows, n_people) or None
+        Copies of the counted allele in [0, 2]; NaN where missing.
+    ploidy : (n_rows, n_people) or None
+        Number of alleles called, 0 where missing; None says that the file holds
+        diploid calls only, or does not tell. Copies of the other allele are
+        ``ploidy - copies``: a man's single X is 0 or 1 of each, never 2.
+    """
+
+    rows: IntArray
+    codes: UInt8Array | None = None
+    dosages: Float32Array | None = None
+    ploidy: Int8Array | None = None
+
+    def __post_init__(self) -> None:
+        if (self.codes is None) == (self.dosages is None):
+            raise ValueError("a block has either codes or dosages: one of them, not both")
+        for name in ("codes", "dosages", "ploidy"):
+            array = getattr(self, name)
+            if array is None:
+                continue
+            if array.ndim != 2 or len(array) != len(self.rows):
+                raise ValueError(
+                    f"{name} has shape {array.shape}, but there are {len(self.rows)} rows"
+                )
+            array.flags.writeable = False
+
+
+@runtime_checkable
+class GenotypeSource(Protocol):
+    """Genotypes on disk: tables of people and variants, and blocks when asked.
+
+    Attributes
+    ----------
+    paths
+        The files behind it.
+    format
+        ``"plink1"`` or ``"vcf"``.
+    samples
+        One row a person, in the order of the file: person_id (text, unique),
+        family_id, sex (``"female"``, ``"male"``, ``"unknown"``).
+    variants
+        One row for each alternative allele of each site, in the order of the
+        file: chromosome (canonical text), position (1-based; 0 or less is
+        unplaced), id, counted_allele, other_allele (upper case), site (rows that
+        hold alleles of one site share this number).
+    """
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files behind the source."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """Name of the file format."""
+        ...
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Table of people."""
+        ...
+
+    @property
+    def variants(self) -> pd.DataFrame:
+        """Table of variants."""
+        ...
+
+    def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
+        """Give the genotypes of `rows`, each once and in order, a block at a time."""
+        ...
+
+
+def check_rows(rows: IntArray, n_variants: int, block_size: int) -> IntArray:
+    """Give `rows` as int64; raise a ValueError unless ascending, unique, in range."""
+    if block_size < 1:
+        raise ValueError(f"block_size must be at least 1, got {block_size}")
+    checked = np.asarray(rows)
+    if checked.ndim != 1 or (len(checked) and checked.dtype.kind not in "iu"):
+        raise ValueError("rows must be a one-dimensional array of whole numbers")
+    checked = checked.astype(np.int64, copy=False)
+    if len(checked) and (checked[0] < 0 or checked[-1] >= n_variants):
+        raise ValueError(
+            f"rows go from {checked[0]} to {checked[-1]}, but the variants from 0 to "
+            f"{n_variants - 1}"
+        )
+    if np.any(np.diff(checked) <= 0):
+        raise ValueError("rows must be ascending and each occur once")
+    return checked
