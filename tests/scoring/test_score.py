@@ -1,0 +1,267 @@
+"""Scores: by hand, against plain numpy, and against plink2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from pgs_trd.errors import MatchRateError, PgsTrdWarning, UsageError
+from pgs_trd.genotypes import GenotypeBlock, open_genotypes, write_plink1
+from pgs_trd.scoring import score
+from pgs_trd.weights import Weights, read_weights
+
+ALLELES = np.array([["A", "G"], ["C", "A"], ["T", "C"], ["G", "T"]])
+
+
+class GenotypesInMemory:
+    """A source of hard calls, dosages or haploid calls for tests; never packed on disk."""
+
+    format = "memory"
+    paths: tuple[Path, ...] = ()
+
+    def __init__(self, dosages: np.ndarray, ploidy: np.ndarray | None = None) -> None:
+        n_variants, n_people = dosages.shape
+        self.dosages = dosages.astype(np.float32)
+        self.ploidy = ploidy
+        pairs = ALLELES[np.arange(n_variants) % len(ALLELES)]
+        self.samples = pd.DataFrame(
+            {"person_id": [f"p{i}" for i in range(n_people)], "family_id": "0", "sex": "unknown"}
+        )
+        self.variants = pd.DataFrame(
+            {
+                "chromosome": "1",
+                "position": 100 * np.arange(1, n_variants + 1),
+                "id": [f"v{i}" for i in range(n_variants)],
+                "counted_allele": pairs[:, 0],
+                "other_allele": pairs[:, 1],
+                "site": np.arange(n_variants),
+            }
+        )
+
+    def blocks(self, rows, *, block_size=1024):
+        for start in range(0, len(rows), block_size):
+            part = rows[start : start + block_size]
+            ploidy = None if self.ploidy is None else self.ploidy[part]
+            yield GenotypeBlock(rows=part, dosages=self.dosages[part].copy(), ploidy=ploidy)
+
+
+def make_weights(effects: np.ndarray, *, swapped: np.ndarray | None = None) -> Weights:
+    """Make weights for the variants of `GenotypesInMemory`, one row each."""
+    n_rows, n_scores = effects.shape
+    pairs = ALLELES[np.arange(n_rows) % len(ALLELES)]
+    if swapped is not None:
+        pairs = np.where(swapped[:, np.newaxis], pairs[:, ::-1], pairs)
+    variants = pd.DataFrame(
+        {
+            "row": np.arange(1, n_rows + 1),
+            "id": [f"v{i}" for i in range(n_rows)],
+            "chromosome": "1",
+            "position": pd.array(100 * np.arange(1, n_rows + 1), dtype="Int64"),
+            "effect_allele": pairs[:, 0],
+            "other_allele": pairs[:, 1],
+            "effect_allele_frequency": np.nan,
+        }
+    )
+    return Weights(
+        variants=variants,
+        effects=effects,
+        names=tuple(f"s{k}" for k in range(n_scores)),
+        genome_build=None,
+        metadata={},
+        path=None,
+        refused=pd.DataFrame({"row": [], "score": [], "reason": []}),
+    )
+
+
+def plain_scores(copies: np.ndarray, effects: np.ndarray, missing: str) -> np.ndarray:
+    """Sum copies of the effect allele times weights, as one would on paper."""
+    expected = np.nanmean(copies, axis=1, keepdims=True)
+    filled = np.where(np.isnan(copies), 0.0 if missing == "zero" else expected, copies)
+    return filled.T @ np.nan_to_num(effects)
+
+
+def test_score__matches_a_sum_worked_out_by_hand():
+    """Two variants, three people; the missing call counts as 2 x 0.25 copies of A."""
+    dosages = np.array([[0.0, 1.0, np.nan], [2.0, 1.0, 0.0]])
+    weights = make_weights(np.array([[0.5], [-1.0]]))
+
+    result = score(GenotypesInMemory(dosages), weights)
+
+    assert result.scores.index.tolist() == ["p0", "p1", "p2"]
+    assert_allclose(result.scores["s0"], [-2.0, -0.5, 0.25], rtol=1e-12)
+    assert_allclose(result.averages["s0"], [-0.5, -0.125, 0.0625], rtol=1e-12)
+
+
+def test_score__zero_leaves_missing_calls_out_of_sum_and_denominator():
+    """With no copy for a missing call, its variant is not among the alleles averaged over."""
+    dosages = np.array([[0.0, 1.0, np.nan], [2.0, 1.0, 0.0]])
+    weights = make_weights(np.array([[0.5, np.nan], [-1.0, 3.0]]))
+
+    result = score(GenotypesInMemory(dosages), weights, missing="zero")
+
+    assert_allclose(result.scores["s0"], [-2.0, -0.5, 0.0], atol=1e-12)
+    assert_allclose(result.averages["s0"], [-0.5, -0.125, 0.0], atol=1e-12)
+    assert_allclose(result.averages["s1"], [3.0, 1.5, 0.0], atol=1e-12)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_people=st.integers(1, 70),
+    n_variants=st.integers(1, 40),
+    n_scores=st.integers(1, 11),
+    missing=st.sampled_from(["mean", "zero"]),
+)
+def test_score__equals_plain_numpy(seed, n_people, n_variants, n_scores, missing):
+    """Packed, swapped, partly absent and missing: the sum is the plain sum."""
+    rng = np.random.default_rng(seed)
+    copies = rng.integers(0, 3, (n_variants, n_people)).astype(float)
+    # At least one call a variant: without any there is no frequency to fill in.
+    is_missing = rng.random(copies.shape) < 0.2
+    is_missing[:, 0] = False
+    copies[is_missing] = np.nan
+    effects = rng.normal(size=(n_variants, n_scores))
+    effects[rng.random(effects.shape) < 0.3] = np.nan
+    effects[0] = 1.0
+    swapped = rng.random(n_variants) < 0.5
+    of_effect = np.where(swapped[:, np.newaxis], 2 - copies, copies)
+
+    result = score(
+        GenotypesInMemory(copies),
+        make_weights(effects, swapped=swapped),
+        missing=missing,
+        block_size=7,
+        threads=2,
+    )
+
+    assert_allclose(result.scores, plain_scores(of_effect, effects, missing), atol=1e-9)
+
+
+def test_score__is_the_same_to_the_last_bit_for_any_threads_blocks_and_packing(tmp_path: Path):
+    """Integer sums: neither order nor partition may show in a result."""
+    rng = np.random.default_rng(11)
+    copies = rng.integers(-1, 3, (300, 517)).astype(np.int8)
+    in_memory = GenotypesInMemory(np.where(copies < 0, np.nan, copies))
+    write_plink1(tmp_path / "set", [copies], variants=in_memory.variants, samples=in_memory.samples)
+    packed = open_genotypes(tmp_path / "set")
+    weights = make_weights(rng.normal(size=(300, 5)), swapped=rng.random(300) < 0.5)
+
+    first = score(packed, weights, threads=1, block_size=1024).scores
+
+    for threads, block_size in ((2, 1024), (3, 16), (1, 1), (2, 37)):
+        again = score(packed, weights, threads=threads, block_size=block_size).scores
+        assert_array_equal(again, first)
+    assert_array_equal(score(in_memory, weights, block_size=50).scores, first)
+
+
+def test_score__counts_one_allele_of_a_haploid_call():
+    """A man's single X carries at most one copy of either allele."""
+    dosages = np.array([[1.0, 0.0, 2.0]])
+    ploidy = np.array([[1, 1, 2]], dtype=np.int8)
+    counted = score(GenotypesInMemory(dosages, ploidy), make_weights(np.array([[1.0]])))
+    other = score(
+        GenotypesInMemory(dosages, ploidy),
+        make_weights(np.array([[1.0]]), swapped=np.array([True])),
+    )
+
+    assert counted.scores["s0"].tolist() == [1.0, 0.0, 2.0]
+    assert other.scores["s0"].tolist() == [0.0, 1.0, 0.0]
+
+
+def test_score__a_failed_score_does_not_stop_the_others():
+    """The first score has half of its rows in the genotypes, the second all of its."""
+    dosages = np.ones((2, 4))
+    weights = make_weights(np.array([[1.0, 1.0], [1.0, 1.0], [1.0, np.nan], [1.0, np.nan]]))
+
+    with pytest.warns(PgsTrdWarning, match=r"s0: matched 2 of 4 rows \(50.0%\)"):
+        result = score(GenotypesInMemory(dosages), weights)
+
+    assert result.scores.columns.tolist() == ["s1"]
+    assert result.summary.set_index("score")["status"].to_dict() == {"s0": "failed", "s1": "ok"}
+
+
+def test_score__raises_when_no_score_is_left():
+    """Nothing to give is an error with the numbers, not an empty table."""
+    weights = make_weights(np.ones((4, 1)))
+
+    with pytest.raises(MatchRateError, match=r"matched 1 of 4 rows .* min_overlap is 75%"):
+        score(GenotypesInMemory(np.ones((1, 4))), weights)
+
+
+def test_score__refuses_two_scores_of_one_name():
+    """One of the two columns would be lost."""
+    weights = make_weights(np.ones((1, 1)))
+
+    with pytest.raises(UsageError, match="the first is 's0'"):
+        score(GenotypesInMemory(np.ones((1, 2))), [weights, weights])
+
+
+HM3_COLUMNS = {
+    "id": "ID",
+    "effect_allele": "A1",
+    "other_allele": "A2",
+    "chromosome": "chr",
+    "position": "pos",
+}
+
+
+@pytest.mark.parametrize(
+    ("missing", "reference"),
+    [("mean", "score_dense_meanimpute"), ("zero", "score_dense_nomeanimpute")],
+)
+def test_score__equals_plink2_on_hapmap3(real_data: Path, missing: str, reference: str):
+    """957 real people, 14,079 SNPs: sums and averages are plink2's six printed digits."""
+    folder = real_data / "hapmap3"
+    weights = read_weights(
+        folder / "reference" / "weights_all.tsv",
+        columns={**HM3_COLUMNS, "effect_weight": "W_dense"},
+    )
+    expected = pd.read_csv(
+        folder / "reference" / f"{reference}.sscore", sep="\t", dtype={"IID": str}
+    )
+
+    result = score(open_genotypes(folder / "hm3_b36"), weights, palindromes="keep", missing=missing)
+
+    assert result.scores.index.tolist() == expected["IID"].tolist()
+    assert_allclose(result.scores.iloc[:, 0], expected["SCORE1_SUM"], rtol=1e-5, atol=1e-5)
+    assert_allclose(result.averages.iloc[:, 0], expected["SCORE1_AVG"], rtol=1e-5, atol=1e-9)
+
+
+def test_score__equals_plink2_for_many_scores_on_hapmap3(real_data: Path):
+    """A wide file: each column is a score of its own."""
+    folder = real_data / "hapmap3"
+    weights = read_weights(
+        folder / "reference" / "weights_all.tsv", columns={**HM3_COLUMNS, "effect_weight": "*"}
+    )
+    expected = pd.read_csv(folder / "reference" / "score_multi.sscore", sep="\t")
+
+    result = score(open_genotypes(folder / "hm3_b36"), weights, palindromes="keep")
+
+    assert result.scores.columns.tolist() == ["W_dense", "W_sparse", "W_half", "P"]
+    for number, name in enumerate(["W_dense", "W_sparse", "W_half"], start=1):
+        assert_allclose(result.scores[name], expected[f"SCORE{number}_SUM"], rtol=1e-5, atol=1e-5)
+        assert_allclose(result.averages[name], expected[f"SCORE{number}_AVG"], rtol=1e-5, atol=1e-9)
+
+
+def test_score__reports_what_matched_of_a_real_score_in_a_vcf(real_data: Path):
+    """Of 51,209 weights, the 1,004 variants of the small panel can match few, and all say why."""
+    weights = read_weights(
+        real_data / "pgs_catalog" / "structured" / "PGS001229_hmPOS_GRCh38.txt.gz"
+    )
+    source = open_genotypes(real_data / "tiny1000G" / "vcf" / "tiny1000G.vcf.gz")
+
+    result = score(source, weights, min_overlap=0)
+
+    summary = result.summary.iloc[0]
+    reasons = summary.filter(regex="^n_").drop(["n_rows", "n_matched"])
+    assert len(result.scores) == 3202
+    assert summary["n_rows"] == 51_209
+    assert summary["n_matched"] + reasons.sum() == 51_209
+    matched = result.match[result.match["status"] == "matched"]
+    assert len(matched) == summary["n_matched"] > 0
+    assert matched["target"].is_unique
