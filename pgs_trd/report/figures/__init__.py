@@ -1,0 +1,19 @@
+"""Figures of the report; matplotlib is imported only when one is drawn."""
+
+from __future__ import annotations
+
+from pgs_trd.report.figures.cohort import flow_figure, match_figure
+from pgs_trd.report.figures.forest import domain_forest, stratified_forest
+from pgs_trd.report.figures.planted import planted_figure
+from pgs_trd.report.figures.style import FigureFile
+from pgs_trd.report.figures.survival import survival_figure
+
+__all__ = [
+    "FigureFile",
+    "domain_forest",
+    "flow_figure",
+    "match_figure",
+    "planted_figure",
+    "stratified_forest",
+    "survival_figure",
+]

@@ -1,0 +1,179 @@
+"""How every figure looks, and how it becomes bytes that are the same each time.
+
+Figures are narrow: at 360 pixels, the width of a phone, the smallest letters are
+still nine pixels high. Colours are those of Okabe and Ito; nothing is told by
+colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7",
+)  # fmt: skip
+INK, SOFT, FAINT = "#1a1a1a", "#5c5c5c", "#d9d9d9"
+SERIES = (BLUE, SOFT, VERMILLION, GREEN, PURPLE, ORANGE)
+DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "D", "^", "v", "P")
+WIDTH = 4.7
+FONT = 8.5
+PNG_DPI = 200
+
+
+@dataclass(frozen=True)
+class FigureFile:
+    """One figure, drawn.
+
+    Attributes
+    ----------
+    name
+        Stem of its files.
+    title
+        What it shows.
+    reading
+        One sentence on how to read it.
+    description
+        What a reader who cannot see it must know.
+    """
+
+    name: str
+    title: str
+    reading: str
+    description: str
+    svg: bytes
+    png: bytes
+
+    def inline_svg(self) -> str:
+        """Give the SVG as an element of a page, with ids of its own and no metadata."""
+        text = self.svg.decode("utf-8")
+        text = text[text.index("<svg") :]
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        text = re.sub(r'\bid="', f'id="{self.name}-', text)
+        text = re.sub(r'(xlink:href="|href="|url\()#', rf"\1#{self.name}-", text)
+        text = text.replace("xlink:href=", "href=")
+        label = f'<svg role="img" aria-labelledby="{self.name}-title {self.name}-desc" '
+        text = text.replace("<svg ", label, 1)
+        text = re.sub(r'(<svg[^>]*?) width="[^"]*pt"', r"\1", text, count=1)
+        text = re.sub(r'(<svg[^>]*?) height="[^"]*pt"', r"\1", text, count=1)
+        head = (
+            f'<title id="{self.name}-title">{_escape(self.title)}</title>'
+            f'<desc id="{self.name}-desc">{_escape(self.description)}</desc>'
+        )
+        return re.sub(r"(<svg[^>]*>)", lambda found: found.group(1) + head, text, count=1).strip()
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@contextmanager
+def figure_style(name: str) -> Iterator[None]:
+    """Set what matplotlib reads from its settings, for the time of one drawing."""
+    import matplotlib
+
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": f"pgs_trd:{name}",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+        "font.size": FONT,
+        "axes.labelsize": FONT,
+        "axes.titlesize": FONT + 1,
+        "xtick.labelsize": FONT - 0.5,
+        "ytick.labelsize": FONT - 0.5,
+        "legend.fontsize": FONT - 0.5,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": SOFT,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.7,
+        "axes.unicode_minus": True,
+        "figure.facecolor": "white",
+        "axes.facecolor": "white",
+        "text.parse_math": False,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def draw(
+    name: str,
+    title: str,
+    reading: str,
+    description: str,
+    *,
+    height: float,
+    paint: Callable[[Figure], None],
+) -> FigureFile:
+    """Draw one figure with `paint` and give its SVG and PNG.
+
+    Parameters
+    ----------
+    name, title, reading, description
+        As in `FigureFile`.
+    height
+        In inches; the width is the same for all.
+    paint
+        Draws on the figure it is given.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with figure_style(name):
+        figure = Figure(figsize=(WIDTH, height))
+        FigureCanvasAgg(figure)
+        paint(figure)
+        svg, png = io.BytesIO(), io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+        figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    return FigureFile(name, title, reading, description, svg.getvalue(), png.getvalue())
+
+
+def add_axes(
+    figure: Figure, *, left: float, bottom: float, right: float = 0.15, top: float = 0.15
+) -> Axes:
+    """Add axes with margins in inches, so that letters fit whatever the height."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes(
+        (
+            left / width,
+            bottom / height,
+            (width - left - right) / width,
+            (height - bottom - top) / height,
+        )
+    )
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut a label at `length` letters."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def ratio_axis(axes: Axes, low: float, high: float) -> None:
+    """Make the x axis one of ratios: even in logs, labelled in plain numbers."""
+    import math
+
+    low, high = min(low, 0.97), max(high, 1.03)
+    steps = next(
+        step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if (high - low) / step <= 7
+    )
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    first, last = math.ceil(low / steps), math.floor(high / steps)
+    ticks = sorted({*(round(i * steps, 4) for i in range(first, last + 1) if i > 0), 1.0})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.axvline(1.0, color=SOFT, linewidth=0.8, zorder=1)

@@ -1,0 +1,244 @@
+"""The report: one page, its tables as CSV, its figures as SVG and PNG."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pgs_trd.report import views
+from pgs_trd.report.disclosure import DisclosedStudy, disclose
+from pgs_trd.report.figures import (
+    FigureFile,
+    domain_forest,
+    flow_figure,
+    match_figure,
+    planted_figure,
+    stratified_forest,
+    survival_figure,
+)
+from pgs_trd.report.findings import (
+    compare_planted,
+    estimates,
+    find,
+    find_progression,
+    important_scores,
+)
+from pgs_trd.report.narrative import list_provenance, summarise, write_methods
+from pgs_trd.report.results import StudyResults
+from pgs_trd.report.text import contrast_label
+from pgs_trd.tables import replace_on_success, write_table, write_text
+
+FIGURE_NAME = re.compile(
+    r"(forest_by_domain|forest_progression|forest_by_stratum|cohort_flow|match_rates"
+    r"|planted_against_estimated|survival_\d+)\.(svg|png)"
+)
+"""File names that a report can have in `figures/`."""
+
+
+def render_report(results: StudyResults, out: Path, *, threshold: int = 20) -> Path:
+    """Write the report of a study and give the path of its page.
+
+    Everything passes the disclosure gate first. The page is written last, so
+    that it never names a file that is not there; files of an earlier report in
+    the same folder that this one does not have are removed.
+
+    Parameters
+    ----------
+    results
+        The tables of the study.
+    out
+        Folder for report.html, tables/*.csv, figures/*.svg and figures/*.png.
+    threshold
+        Counts of people from 1 to this are hidden, with all that would give them
+        back; 0 hides nothing.
+
+    Returns
+    -------
+    Path
+        out/report.html
+
+    Raises
+    ------
+    UsageError
+        If the threshold is negative or 1.
+    """
+    study = disclose(results, threshold=threshold)
+    figures = draw_figures(study)
+    page = render_page(study, figures)
+    tables = views.csv_tables(study)
+    for name, table in tables.items():
+        write_table(table, out / "tables" / name)
+    for figure in figures.values():
+        for ending, content in (("svg", figure.svg), ("png", figure.png)):
+            with replace_on_success(out / "figures" / f"{figure.name}.{ending}") as temporary:
+                temporary.write_bytes(content)
+    write_text(page, out / "report.html")
+    _remove_stale(out, set(tables), {figure.name for figure in figures.values()})
+    return out / "report.html"
+
+
+def draw_figures(study: DisclosedStudy) -> dict[str, FigureFile]:
+    """Draw every figure that the study has the tables for, by name."""
+    main, course = find(study), find_progression(study)
+    drawn: list[FigureFile | None] = [flow_figure(study.attrition, study.class_counts)]
+    drawn.append(match_figure(study.match_summary, study.traits, _limit(study.conventions)))
+    if main is not None:
+        drawn.append(domain_forest(main))
+        if main.is_pooled and not study.association.empty:
+            scores = important_scores(study, main)
+            drawn.append(stratified_forest(main, study.association, study.traits, scores))
+    if course is not None:
+        drawn.append(domain_forest(course, name="forest_progression", unit="Hazard ratio"))
+    drawn += _survival_figures(study)
+    planted = compare_planted(study)
+    if len(planted):
+        drawn.append(planted_figure(planted))
+    return {figure.name: figure for figure in drawn if figure is not None}
+
+
+def _limit(conventions: Mapping[str, Any]) -> float | None:
+    """Find the least share of variants that a score needed, wherever it stands."""
+    for key, value in conventions.items():
+        if isinstance(value, Mapping):
+            found = _limit(value)
+            if found is not None:
+                return found
+        elif key == "min_overlap" and isinstance(value, int | float):
+            return float(value)
+    return None
+
+
+def _survival_figures(study: DisclosedStudy) -> list[FigureFile | None]:
+    points, risk = study.curves.points, study.curves.risk
+    if points.empty:
+        return []
+    keys = [key for key in ("stratum", "score") if key in points.columns]
+    panels = list(points.groupby(keys, sort=False)) if keys else [((), points)]
+    drawn = []
+    for number, (key, rows) in enumerate(panels, start=1):
+        named = dict(zip(keys, map(str, key if isinstance(key, tuple) else (key,)), strict=True))
+        own = risk
+        for column, value in named.items():
+            own = own[own[column].astype(str) == value]
+        drawn.append(
+            survival_figure(
+                rows,
+                own,
+                name=f"survival_{number}",
+                threshold=study.threshold,
+                subject=_curve_subject(study, named),
+            )
+        )
+    return drawn
+
+
+def _curve_subject(study: DisclosedStudy, keys: Mapping[str, str]) -> str:
+    """Write what the groups of a curve are of: the trait, or "the polygenic score"."""
+    score = str(keys.get("score", study.conventions.get("curve_score", "")))
+    traits: dict[str, str] = {}
+    if len(study.traits):
+        traits = dict(zip(study.traits["score"], study.traits["trait"], strict=True))
+    name = f"the score for {traits[score]}" if score in traits else score or "the polygenic score"
+    return f"{name}, {keys['stratum']}" if "stratum" in keys else name
+
+
+def render_page(study: DisclosedStudy, figures: Mapping[str, FigureFile]) -> str:
+    """Write the page: no request leaves it, whatever opens it."""
+    environment = Environment(
+        loader=PackageLoader("pgs_trd.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    sentences, others = write_methods(study)
+    return environment.get_template("report.html.j2").render(
+        study=study,
+        figures=figures,
+        views=_page_views(study),
+        association_groups=_association_groups(study),
+        summary=summarise(study),
+        methods=sentences,
+        other_choices=others,
+        provenance=list_provenance(study),
+        survival_names=[name for name in figures if name.startswith("survival_")],
+        is_simulated=study.truth is not None,
+    )
+
+
+def _page_views(study: DisclosedStudy) -> dict[str, views.TableView | None]:
+    pooled = estimates(study.progression_meta, study.progression)
+    return {
+        "flow": views.flow_view(study),
+        "classes": views.class_view(study),
+        "characteristics": views.characteristics_view(study),
+        "match": views.match_view(study),
+        "progression": views.model_view(
+            pooled, study, name="progression-table",
+            caption="Hazard ratios of treatment resistance, pooled over strata.",
+            csv="progression_pooled.csv" if len(study.progression_meta) else "progression.csv",
+            ratio="HR",
+        ),
+        "progression_strata": views.model_view(
+            study.progression, study, name="progression-strata",
+            caption="Hazard ratios of treatment resistance in each stratum.",
+            csv="progression.csv", ratio="HR",
+        ),
+        "planted": views.planted_view(study),
+        "log": views.log_view(study),
+    }  # fmt: skip
+
+
+def _association_groups(study: DisclosedStudy) -> list[dict[str, Any]]:
+    """Give pooled and stratified tables of each contrast, the main one first."""
+    everything = study.association if study.meta.empty else study.meta
+    if everything.empty:
+        return []
+    main = find(study)
+    contrasts = list(dict.fromkeys(everything["contrast"]))
+    if main is not None:
+        contrasts = [main.contrast, *(name for name in contrasts if name != main.contrast)]
+    groups = []
+    for contrast in contrasts:
+        label = contrast_label(contrast)
+        groups.append(
+            {
+                "contrast": contrast,
+                "label": label,
+                "pooled": _contrast_view(study, "meta", contrast, f"{label}: pooled estimates."),
+                "strata": _contrast_view(
+                    study, "association", contrast, f"{label}: estimates by stratum."
+                ),
+            }
+        )
+    return groups
+
+
+def _contrast_view(
+    study: DisclosedStudy, source: str, contrast: str, caption: str
+) -> views.TableView | None:
+    table = getattr(study, source)
+    if table.empty:
+        return None
+    pooled = source == "meta"
+    return views.model_view(
+        table[table["contrast"] == contrast],
+        study, name=f"{source}-{contrast}", caption=caption,
+        csv="association_pooled.csv" if pooled else "association.csv",
+    )  # fmt: skip
+
+
+def _remove_stale(out: Path, tables: set[str], figures: set[str]) -> None:
+    """Remove what an earlier report wrote and this one did not; touch nothing else."""
+    for name in views.CSV_NAMES:
+        if name not in tables:
+            (out / "tables" / name).unlink(missing_ok=True)
+    folder = out / "figures"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if FIGURE_NAME.fullmatch(path.name) and path.stem not in figures:
+            path.unlink()

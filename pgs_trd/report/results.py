@@ -1,0 +1,104 @@
+"""What a study found, as tables: everything the report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pgs_trd.tables import require_columns
+
+ESTIMATE_COLUMNS = ("beta", "se", "ci_low", "ci_high", "p_value")
+
+REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
+    "association": (
+        "stratum", "contrast", "score", *ESTIMATE_COLUMNS,
+        "n", "n_events", "n_cases", "n_controls", "status",
+    ),
+    "meta": ("contrast", "score", *ESTIMATE_COLUMNS, "n_strata", "n", "n_events", "i2", "status"),
+    "progression": ("stratum", "score", *ESTIMATE_COLUMNS, "n", "n_events", "status"),
+    "progression_meta": (
+        "score", *ESTIMATE_COLUMNS, "n_strata", "n", "n_events", "i2", "status",
+    ),
+    "curves": (
+        "group", "days", "survival", "ci_low", "ci_high", "n_at_risk", "n_events_so_far",
+    ),
+    "attrition": ("step", "n_people_in", "n_people_out", "rule"),
+    "match_summary": ("score", "n_rows", "n_matched", "match_rate", "status"),
+    "class_counts": ("stratum", "phenotype", "n_people"),
+    "characteristics": ("variable", "level"),
+    "traits": ("score", "trait", "domain"),
+    "truth": ("score", "trait", "contrast", "beta"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The tables of one study, before disclosure control.
+
+    No table may hold one row a person. A table that a study did not make is an
+    empty `DataFrame()`; its section is then left out of the report.
+
+    Parameters
+    ----------
+    title
+        Heading of the report.
+    association
+        One row a stratum, contrast and score, as `models.associate` gives it.
+    meta
+        One row a contrast and score, pooled over strata, as `models.meta_analyse`
+        gives it. `n_strata` is the number of strata that were pooled.
+    progression, progression_meta
+        The same for time to treatment resistance; `beta` is a log hazard ratio.
+    curves
+        Kaplan-Meier table, one row a group and time, as `models.survival_curves`
+        gives it; columns `score` and `stratum`, where present, tell curves apart.
+    attrition
+        One row a step of the cohort's making, in order.
+    match_summary
+        One row a score: how many rows of its weight file were found.
+    class_counts
+        One row a stratum and phenotype. The phenotypes part the people of a
+        stratum: nobody is in two.
+    characteristics
+        Table 1. Columns `variable`, `level`, then one a phenotype (and "all", if
+        there is a total). The row with variable "n_people" (or "all") counts
+        the people of the column. A level of "mean", "sd", "median", "q1" or "q3" holds that
+        statistic; any other level counts the people that have it.
+    traits
+        What each score is for: trait and domain.
+    truth
+        Planted effects of a simulated study, or None for real data.
+    conventions
+        The choices in force, by the names of the options of the functions.
+    provenance
+        Versions, options and checksums, as `provenance.describe_run` gives them.
+
+    Raises
+    ------
+    DataError
+        If a table lacks a column that the report needs.
+    """
+
+    title: str
+    association: pd.DataFrame
+    meta: pd.DataFrame
+    progression: pd.DataFrame
+    progression_meta: pd.DataFrame
+    curves: pd.DataFrame
+    attrition: pd.DataFrame
+    match_summary: pd.DataFrame
+    class_counts: pd.DataFrame
+    characteristics: pd.DataFrame
+    traits: pd.DataFrame
+    truth: pd.DataFrame | None
+    conventions: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for name, columns in REQUIRED_COLUMNS.items():
+            table = getattr(self, name)
+            if table is not None and len(table.columns):
+                require_columns(table, columns, f"table {name!r} of the study results")

@@ -1,0 +1,316 @@
+"""Tables as the page and the CSV files show them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pgs_trd.report.disclosure import DisclosedStudy
+from pgs_trd.report.findings import compare_planted, log10_p_column, with_traits
+from pgs_trd.report.text import (
+    MISSING,
+    contrast_label,
+    format_count,
+    format_number,
+    format_p,
+    format_percent,
+    format_ratio,
+    phenotype_label,
+    plain_label,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: what is read, and what sorting goes by ("" for the text)."""
+
+    text: str
+    sort: str = ""
+
+
+@dataclass(frozen=True)
+class TableView:
+    """One table of the page.
+
+    Attributes
+    ----------
+    name
+        Anchor, and part of the name of nothing else.
+    caption
+        One sentence.
+    columns
+        Headings with whether their cells are numbers.
+    rows
+        Cells; the first of a row is its heading.
+    csv
+        Name of the file in `tables/` that holds the same numbers.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    csv: str
+
+
+Row = dict[str, object]
+Maker = Callable[[Row], Cell]
+
+
+def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
+    """Give the tables that are written as CSV, by file name; empty ones are left out."""
+    inner = ["stood", "hidden", "counts_hidden"]
+    models = {
+        "association.csv": study.association,
+        "association_pooled.csv": study.meta,
+        "progression.csv": study.progression,
+        "progression_pooled.csv": study.progression_meta,
+    }
+    tables = {
+        "cohort_flow.csv": study.attrition,
+        "class_counts.csv": study.class_counts,
+        "characteristics.csv": study.characteristics,
+        "match_summary.csv": study.match_summary,
+        **{
+            name: with_traits(table.drop(columns=inner), study.traits)
+            for name, table in models.items()
+            if not table.empty
+        },
+        "survival_curves.csv": study.curves.points,
+        "survival_risk_table.csv": study.curves.risk,
+        "planted_against_estimated.csv": compare_planted(study),
+        "disclosure_log.csv": study.log,
+    }
+    return {name: table for name, table in tables.items() if not table.empty}
+
+
+CSV_NAMES = (
+    "cohort_flow.csv", "class_counts.csv", "characteristics.csv", "match_summary.csv",
+    "association.csv", "association_pooled.csv", "progression.csv", "progression_pooled.csv",
+    "survival_curves.csv", "survival_risk_table.csv", "planted_against_estimated.csv",
+    "disclosure_log.csv",
+)  # fmt: skip
+"""Every file name that `csv_tables` can give."""
+
+
+def _view(
+    name: str,
+    caption: str,
+    csv: str,
+    table: pd.DataFrame,
+    makers: Sequence[tuple[str, bool, Maker]],
+) -> TableView | None:
+    if table.empty:
+        return None
+    records: list[Row] = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+    rows = tuple(tuple(make(row) for _, _, make in makers) for row in records)
+    return TableView(
+        name, caption, tuple((title, number) for title, number, _ in makers), rows, csv
+    )
+
+
+def _text(column: str) -> Maker:
+    return lambda row: Cell(str(row[column]))
+
+
+def _count(column: str) -> Maker:
+    def make(row: Row) -> Cell:
+        value = row.get(column)
+        is_number = isinstance(value, int | float) and not math.isnan(value)
+        return Cell(format_count(value), str(value) if is_number else "-1")
+
+    return make
+
+
+def _number(column: str, write: Callable[[float], str]) -> Maker:
+    def make(row: Row) -> Cell:
+        value = float(row.get(column, math.nan))  # type: ignore[arg-type]  # a float column
+        return Cell(write(value), "" if math.isnan(value) else f"{value:.6g}")
+
+    return make
+
+
+def flow_view(study: DisclosedStudy) -> TableView | None:
+    """Give the steps of the cohort's making."""
+    return _view(
+        "flow", "Steps of the cohort's making.", "cohort_flow.csv", study.attrition,
+        [
+            ("Step", False, lambda row: Cell(plain_label(str(row["step"])))),
+            ("Rule", False, _text("rule")),
+            ("People in", True, _count("n_people_in")),
+            ("Left", True, _count("n_lost")),
+            ("People out", True, _count("n_people_out")),
+        ],
+    )  # fmt: skip
+
+
+def class_view(study: DisclosedStudy) -> TableView | None:
+    """Give the people by stratum and phenotype."""
+    names = [str(column) for column in study.class_counts.columns if column != "stratum"]
+    return _view(
+        "classes", "People by stratum and phenotype.", "class_counts.csv", study.class_counts,
+        [
+            ("Stratum", False, _stratum),
+            *((phenotype_label(name), True, _count(name)) for name in names),
+        ],
+    )  # fmt: skip
+
+
+def _stratum(row: Row) -> Cell:
+    return Cell("All" if row["stratum"] == "all" else str(row["stratum"]))
+
+
+def characteristics_view(study: DisclosedStudy) -> TableView | None:
+    """Give Table 1: counts with shares, and means, of each phenotype."""
+    table = study.characteristics
+    names = [
+        str(c) for c in table.columns if c not in ("variable", "level") and "__share" not in str(c)
+    ]
+
+    def value(name: str) -> Maker:
+        def make(row: Row) -> Cell:
+            cell, share = row[name], row[f"{name}__share"]
+            if isinstance(cell, float):
+                return Cell(format_number(cell, 1), f"{cell:.6g}")
+            has_share = isinstance(share, float) and not math.isnan(share)
+            tail = f" ({format_percent(float(str(share)))})" if has_share else ""
+            return Cell(format_count(cell) + tail, str(cell) if isinstance(cell, int) else "-1")
+
+        return make
+
+    return _view(
+        "characteristics",
+        "Table 1. People of each phenotype: number (share of the column), or statistic.",
+        "characteristics.csv",
+        table,
+        [
+            ("Variable", False, lambda row: Cell(_variable_label(row))),
+            ("Level", False, lambda row: Cell(_level_label(str(row["level"])))),
+            *((phenotype_label(name), True, value(name)) for name in names),
+        ],
+    )
+
+
+LEVELS = {"": MISSING, "sd": "SD", "q1": "First quartile", "q3": "Third quartile"}
+
+
+def _level_label(level: str) -> str:
+    return LEVELS.get(level, plain_label(level))
+
+
+def _variable_label(row: Row) -> str:
+    variable = str(row["variable"])
+    return "People" if variable == "n_people" else plain_label(variable)
+
+
+def match_view(study: DisclosedStudy) -> TableView | None:
+    """Give how many rows of each weight file were found."""
+    table = with_traits(study.match_summary, study.traits) if len(study.match_summary) else None
+    if table is None:
+        return None
+    makers: list[tuple[str, bool, Maker]] = [
+        ("Trait", False, _text("trait")),
+        ("Score", False, _text("score")),
+        ("Rows", True, _count("n_rows")),
+        ("Found", True, _count("n_matched")),
+        ("Share", True, _number("match_rate", format_percent)),
+    ]
+    if "weight_matched" in table:
+        makers.append(("Share of weight", True, _number("weight_matched", format_percent)))
+    makers.append(("Status", False, _text("status")))
+    return _view(
+        "matching", "Rows of each weight file that were found.", "match_summary.csv", table, makers
+    )
+
+
+def model_view(
+    table: pd.DataFrame,
+    study: DisclosedStudy,
+    *,
+    name: str,
+    caption: str,
+    csv: str,
+    ratio: str = "OR",
+) -> TableView | None:
+    """Give estimates, pooled or by stratum, as ratios with intervals."""
+    if table.empty:
+        return None
+    rows = with_traits(table, study.traits)
+    rows["log10_p"] = log10_p_column(rows)
+    if "stratum" in rows:
+        rows = rows.sort_values(["domain", "trait", "stratum"], kind="stable")
+    else:
+        rows = rows.sort_values("log10_p", kind="stable", na_position="last")
+    makers: list[tuple[str, bool, Maker]] = [("Trait", False, _text("trait"))]
+    if "stratum" in rows:
+        makers.append(("Stratum", False, _text("stratum")))
+    makers += [(f"{ratio} per SD (95% CI)", True, _ratio), ("p", True, _p_value)]
+    if "n_cases" in rows:
+        makers += [("Cases", True, _count("n_cases")), ("Controls", True, _count("n_controls"))]
+    else:
+        makers += [("People", True, _count("n")), ("Events", True, _count("n_events"))]
+    if "i2" in rows:
+        makers.append(("Strata", True, _count("n_strata")))
+        makers.append(("I²", True, _number("i2", lambda value: format_percent(value, 0))))
+    makers += [("Domain", False, _text("domain")), ("Status", False, _text("status"))]
+    return _view(name, caption, csv, rows, makers)
+
+
+def _ratio(row: Row) -> Cell:
+    beta, low, high = (float(str(row[key])) for key in ("beta", "ci_low", "ci_high"))
+    return Cell(format_ratio(beta, low, high), "" if math.isnan(beta) else f"{beta:.6g}")
+
+
+def _p_value(row: Row) -> Cell:
+    exponent = float(str(row["log10_p"]))
+    if math.isnan(exponent):
+        return Cell(MISSING)
+    return Cell(format_p(float(str(row["p_value"])), exponent), f"{exponent:.6g}")
+
+
+def planted_view(study: DisclosedStudy) -> TableView | None:
+    """Give planted and estimated effects, those with an effect first."""
+    table = compare_planted(study)
+    if table.empty:
+        return None
+    order = table["planted_beta"].abs().sort_values(ascending=False, kind="stable").index
+    return _view(
+        "planted", "Planted and estimated effects, as log odds per SD.",
+        "planted_against_estimated.csv", table.loc[order],
+        [
+            ("Trait", False, _text("trait")),
+            ("Contrast", False, lambda row: Cell(contrast_label(str(row["contrast"])))),
+            ("Planted", True, _number("planted_beta", lambda value: format_number(value, 3))),
+            ("Estimated", True, _number("beta", lambda value: format_number(value, 3))),
+            ("95% CI", True, _interval),
+            ("Planted value within", False, _is_covered),
+        ],
+    )  # fmt: skip
+
+
+def _interval(row: Row) -> Cell:
+    low, high = float(str(row["ci_low"])), float(str(row["ci_high"]))
+    if math.isnan(low):
+        return Cell(MISSING)
+    return Cell(f"{format_number(low, 3)} to {format_number(high, 3)}", f"{low:.6g}")
+
+
+def _is_covered(row: Row) -> Cell:
+    covered = row["is_covered"]
+    return Cell(MISSING if not isinstance(covered, bool) else "yes" if covered else "no")
+
+
+def log_view(study: DisclosedStudy) -> TableView | None:
+    """Give how much was hidden, and why."""
+    return _view(
+        "disclosure", "What was hidden: number of cells, points or steps, never which.",
+        "disclosure_log.csv", study.log,
+        [
+            ("Table", False, lambda row: Cell(plain_label(str(row["table"])))),
+            ("Reason", False, _text("reason")),
+            ("Hidden", True, _count("n_hidden")),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Who gets MDD, and who of them is resistant to treatment."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from pgs_trd.simulate.traits import Planted
+
+FloatArray = npt.NDArray[np.float64]
+
+FEMALE_SHARE = 0.58
+FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1930, 1989
+# Log odds of MDD: women against men, and per year of birth.
+FEMALE_ON_MDD = 0.45
+BIRTH_YEAR_ON_MDD = 0.01
+MIDDLE_BIRTH_YEAR = 1960
+
+
+def draw_people(n_people: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw sex and birth year: person_id (int), sex, birth_year."""
+    span = LAST_BIRTH_YEAR - FIRST_BIRTH_YEAR
+    return pd.DataFrame(
+        {
+            "person_id": np.arange(1_000_001, 1_000_001 + n_people),
+            "sex": np.where(rng.random(n_people) < FEMALE_SHARE, "female", "male"),
+            "birth_year": FIRST_BIRTH_YEAR
+            + np.rint(span * rng.beta(1.6, 1.6, size=n_people)).astype(np.int64),
+        }
+    )
+
+
+def draw_classes(
+    people: pd.DataFrame,
+    scores: pd.DataFrame,
+    *,
+    planted: Planted,
+    mdd_prevalence: float,
+    trd_share: float,
+    shared_cause: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Draw MDD and resistance from logistic models; the truth behind the records.
+
+    MDD depends on sex, birth year, the planted score and the shared cause;
+    resistance, given MDD, on the planted scores and the shared cause. Ancestry is
+    in neither. The intercepts are set so that the expected shares are those
+    asked for.
+
+    Parameters
+    ----------
+    people : n_people rows
+        sex, birth_year.
+    scores : (n_people, n_traits)
+        Standardised within ancestry; columns named by trait.
+    planted
+        Log odds per standard deviation.
+    mdd_prevalence, trd_share
+        Share of people with MDD, and of those the share that is resistant.
+    shared_cause
+        Log odds, on MDD and again on resistance given MDD, per standard
+        deviation of a hidden normal cause that no score knows of. Conditioning
+        on MDD then ties the MDD score to that cause: a case-only analysis finds
+        an effect of the MDD score on resistance that is not there.
+
+    Returns
+    -------
+    DataFrame
+        person_id, is_mdd, is_resistant, mdd_log_odds, trd_log_odds (of
+        resistance were there MDD) and shared_cause.
+    """
+    hidden = rng.standard_normal(len(people))
+    is_female = (people["sex"] == "female").to_numpy(dtype=np.float64)
+    years = (people["birth_year"] - MIDDLE_BIRTH_YEAR).to_numpy(dtype=np.float64)
+    on_mdd = FEMALE_ON_MDD * is_female + BIRTH_YEAR_ON_MDD * years + shared_cause * hidden
+    on_trd = shared_cause * hidden
+    for trait, beta in planted.mdd.items():
+        on_mdd += beta * scores[trait].to_numpy()
+    for trait, beta in planted.trd.items():
+        on_trd += beta * scores[trait].to_numpy()
+    on_mdd += _intercept(on_mdd, np.ones(len(people)), mdd_prevalence)
+    on_trd += _intercept(on_trd, expit(on_mdd), trd_share)
+    is_mdd = rng.random(len(people)) < expit(on_mdd)
+    return pd.DataFrame(
+        {
+            "person_id": people["person_id"].to_numpy(),
+            "is_mdd": is_mdd,
+            "is_resistant": is_mdd & (rng.random(len(people)) < expit(on_trd)),
+            "mdd_log_odds": on_mdd,
+            "trd_log_odds": on_trd,
+            "shared_cause": hidden,
+        }
+    )
+
+
+def _intercept(linear: FloatArray, weight: FloatArray, share: float) -> float:
+    """Find the intercept at which the weighted mean probability is `share`."""
+
+    def excess(intercept: float) -> float:
+        return float(np.average(expit(intercept + linear), weights=weight)) - share
+
+    return float(brentq(excess, -50.0, 50.0))

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from scipy.optimize import linprog
+
+from pgs_trd.report.disclosure.grid import ABSENT, HIDDEN, SHOWN, SMALL, suppress_grid
+
+tables = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
+    lambda shape: st.lists(
+        st.lists(
+            st.one_of(st.just(0), st.integers(1, 12), st.integers(5, 60)),
+            min_size=shape[1],
+            max_size=shape[1],
+        ),
+        min_size=shape[0],
+        max_size=shape[0],
+    )
+)
+
+
+def range_of_cell(grid, cell, *, knows_marks):
+    """Smallest and largest value of a hidden cell that fit the shown numbers.
+
+    Written from the definition: every cell of the interior is a variable, every
+    shown number an equation; a reader who knows what the marks mean has bounds
+    for the marked cells too.
+    """
+    n_rows, n_columns = grid.counts.shape[0] - 1, grid.counts.shape[1] - 1
+
+    def indicator(i, j):
+        chosen = np.zeros((n_rows, n_columns))
+        chosen[slice(None) if i == n_rows else i, slice(None) if j == n_columns else j] = 1
+        return chosen.ravel()
+
+    equal, values, upper, limits = [], [], [], []
+    for i, j in np.ndindex(grid.counts.shape):
+        status = grid.status[i, j]
+        if status == SHOWN:
+            equal.append(indicator(i, j))
+            values.append(grid.counts[i, j])
+        elif knows_marks and status == SMALL:
+            upper += [indicator(i, j), -indicator(i, j)]
+            limits += [grid.threshold, -1]
+        elif knows_marks and status == HIDDEN:
+            upper.append(-indicator(i, j))
+            limits.append(-(grid.threshold + 1))
+    ends = []
+    for sign in (1, -1):
+        solution = linprog(
+            sign * indicator(*cell),
+            A_ub=np.array(upper) if upper else None,
+            b_ub=limits or None,
+            A_eq=np.array(equal) if equal else None,
+            b_eq=values or None,
+            bounds=(0, 100_000),
+        )
+        assert solution.success
+        ends.append(sign * solution.fun)
+    return ends
+
+
+@given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
+@settings(max_examples=25, deadline=None)
+def test_suppress_grid__no_hidden_cell_follows_from_what_is_shown(table, has_totals):
+    """A linear program over all tables that fit the page finds a range, never one number."""
+    grid = suppress_grid(
+        np.array(table), 8, has_row_totals=has_totals[0], has_column_totals=has_totals[1]
+    )
+
+    shown = grid.counts[grid.status == SHOWN]
+    assert not ((shown >= 1) & (shown <= 8)).any()
+    hidden = np.argwhere((grid.status == SMALL) | (grid.status == HIDDEN))
+    for cell in itertools.islice(map(tuple, hidden), 6):
+        for knows_marks in (False, True):
+            low, high = range_of_cell(grid, cell, knows_marks=knows_marks)
+            assert high - low > 0.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_suppress_grid__trying_every_table_finds_more_than_one_value(seed):
+    """For 2 x 2 tables all tables can be tried: the linear program is not believed blindly."""
+    counts = np.random.default_rng(seed).integers(0, 9, (2, 2))
+    grid = suppress_grid(counts, 3)
+
+    tried = np.array(list(itertools.product(range(20), repeat=4))).reshape(-1, 2, 2)
+    full = np.concatenate([tried, tried.sum(axis=2, keepdims=True)], axis=2)
+    full = np.concatenate([full, full.sum(axis=1, keepdims=True)], axis=1)
+    fits = np.where(grid.status == SHOWN, full == grid.counts, True)
+    fits &= np.where(grid.status == SMALL, (full >= 1) & (full <= 3), True)
+    fits &= np.where(grid.status == HIDDEN, full > 3, True)
+    possible = full[fits.all(axis=(1, 2))]
+    for i, j in np.argwhere(grid.status != SHOWN):
+        assert len(np.unique(possible[:, i, j])) > 1
+
+
+def test_suppress_grid__the_smallest_other_cells_protect_a_small_one():
+    """12 goes; 30 is the smallest of its row, 25 of its column, and 40 closes the square."""
+    counts = np.array([[12, 30, 500], [25, 40, 600], [150, 200, 900]])
+
+    grid = suppress_grid(counts, 20)
+
+    assert grid.cell(0, 0) == "≤20"
+    expected = [[SMALL, HIDDEN, SHOWN], [HIDDEN, HIDDEN, SHOWN], [SHOWN, SHOWN, SHOWN]]
+    assert_array_equal(grid.status[:3, :3], expected)
+    assert (grid.status[3] == SHOWN).all()
+    assert (grid.status[:, 3] == SHOWN).all()
+
+
+def test_suppress_grid__a_protector_at_its_lowest_bound_does_not_protect():
+    """1 + 21 = 22: who knows that "withheld" is above 20 has the 1; more must be hidden."""
+    grid = suppress_grid(np.array([[1, 21, 400]]), 20, has_column_totals=False)
+
+    assert (grid.status[0] != SHOWN).sum() >= 3
+
+
+def test_suppress_grid__zeros_and_large_counts_are_shown():
+    """Nothing is hidden for nothing."""
+    grid = suppress_grid(np.array([[0, 21], [300, 0]]), 20)
+
+    assert (grid.status == SHOWN).all()
+
+
+def test_suppress_grid__without_totals_nothing_else_is_hidden():
+    """A lone small cell is safe if there is no sum to subtract from."""
+    grid = suppress_grid(
+        np.array([[5, 300], [400, 500]]), 20, has_row_totals=False, has_column_totals=False
+    )
+
+    assert (grid.n_small, grid.n_hidden) == (1, 0)
+    assert (grid.status[-1] == ABSENT).all()
+
+
+def test_suppress_grid__what_another_table_hides_stays_hidden():
+    """A count hidden in one table and shown in the next would be no secret."""
+    forced = np.zeros((3, 3), dtype=bool)
+    forced[0, 0] = True
+
+    grid = suppress_grid(np.array([[100, 200], [300, 400]]), 20, forced=forced)
+
+    assert grid.cell(0, 0) == "withheld"
+    assert grid.n_hidden == 4
