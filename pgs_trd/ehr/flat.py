@@ -1,0 +1,116 @@
+"""Flat tables of registers and biobank exports, in the package's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from pgs_trd.ehr.diagnoses import diagnosis_source_codes
+from pgs_trd.ehr.drugs import flat_drugs
+from pgs_trd.ehr.fields import Kind, empty_table, read_fields
+from pgs_trd.ehr.periods import merge_periods, span_of_records
+
+FIELDS: Mapping[str, Mapping[str, Kind]] = {
+    "prescriptions": {
+        "person_id": "text_id",
+        "date": "date",
+        "drug": "text",
+        "end_date": "date",
+        "days_supply": "integer",
+    },
+    "diagnoses": {
+        "person_id": "text_id",
+        "date": "date",
+        "code": "text",
+        "vocabulary": "text",
+    },
+    "persons": {"person_id": "text_id", "sex": "text", "birth_year": "integer"},
+    "observation": {"person_id": "text_id", "start_date": "date", "end_date": "date"},
+    "deaths": {"person_id": "text_id", "death_date": "date"},
+}
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "prescriptions": ("person_id", "date", "drug"),
+    "diagnoses": ("person_id", "date", "code"),
+    "persons": ("person_id",),
+    "observation": ("person_id", "start_date", "end_date"),
+    "deaths": ("person_id", "death_date"),
+}
+
+
+def read_flat(tables: Mapping[str, ir.Table]) -> dict[str, ir.Table]:
+    """Cast the columns that are used; what they cannot be cast to is already checked."""
+    return {name: read_fields(table, FIELDS[name]) for name, table in tables.items()}
+
+
+def flat_persons(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Give everybody: the persons table, or who has any record."""
+    if "persons" in tables:
+        person = tables["persons"]
+        sex = person.sex.lower()
+        return person.select(
+            person_id=person.person_id,
+            sex=ibis.cases(
+                (sex.isin(["male", "m", "man"]), "male"),
+                (sex.isin(["female", "f", "woman"]), "female"),
+                else_="unknown",
+            ),
+            birth_year=person.birth_year,
+        )
+    names = ("observation", "prescriptions", "diagnoses")
+    known = [tables[name].select("person_id") for name in names if name in tables]
+    return ibis.union(*known, distinct=True).select(
+        "person_id", sex=ibis.literal("unknown", "string"), birth_year=ibis.null("int64")
+    )
+
+
+def flat_observation(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Give the time each person was observed: given, or from first to last record."""
+    if "observation" in tables:
+        return merge_periods(tables["observation"])
+    return span_of_records(
+        *(tables[name].select("person_id", "date") for name in ("prescriptions", "diagnoses"))
+    )
+
+
+def flat_prescriptions(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Give the antidepressant rows with their ingredient."""
+    rows = tables["prescriptions"]
+    used = rows.filter(rows.drug.notnull()).select("drug").distinct()
+    return rows.inner_join(flat_drugs(used), "drug").select(
+        "person_id",
+        "date",
+        "end_date",
+        "days_supply",
+        "ingredient",
+        "drug_class",
+        "counts_as_trial",
+        refills=ibis.null("int64"),
+    )
+
+
+def flat_diagnoses(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Give the depression and exclusion rows with their class."""
+    rows = tables["diagnoses"]
+    # Null equals nothing in a join: an unstated vocabulary needs a value.
+    rows = rows.mutate(stated=rows.vocabulary.fill_null(""))
+    used = rows.filter(rows.code.notnull()).select("code", "stated").distinct()
+    used = used.select("code", vocabulary=used.stated.nullif(""))
+    codes = diagnosis_source_codes(used)
+    codes = codes.select("code", "diagnosis_class", stated=codes.vocabulary.fill_null(""))
+    joined = rows.inner_join(codes, ["code", "stated"])
+    return joined.select("person_id", "date", "diagnosis_class").distinct()
+
+
+def flat_deaths(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Give the first date of death of each person."""
+    if "deaths" not in tables:
+        return empty_table({"person_id": "string", "death_date": "date"})
+    death = tables["deaths"].filter(tables["deaths"].death_date.notnull())
+    return death.group_by("person_id").aggregate(death_date=death.death_date.min())
+
+
+def flat_procedures() -> ir.Table:
+    """Give no rows: flat tables of procedures are not read yet."""
+    return empty_table({"person_id": "string", "date": "date", "procedure_class": "string"})

@@ -1,0 +1,107 @@
+"""Health records in one form, whatever they came from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+from pgs_trd.errors import DataError
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+
+
+@dataclass(frozen=True)
+class Ehr:
+    """Health records as lazy tables: nothing is read until a result is asked for.
+
+    Person ids keep the type they have in the source (64-bit integer in OMOP,
+    text in flat tables) until they leave through a pandas table.
+
+    Attributes
+    ----------
+    persons
+        ``person_id``, ``sex`` ("female", "male", "unknown"), ``birth_year``
+        (int64, null unknown). One row a person.
+    observation
+        ``person_id``, ``period``, ``start_date``, ``end_date`` (both inclusive).
+        Periods of one person do not touch or overlap.
+    prescriptions
+        ``person_id``, ``date``, ``end_date``, ``days_supply``, ``refills``,
+        ``ingredient``, ``drug_class``, ``counts_as_trial``. Antidepressants only,
+        as recorded: not yet cleaned. ``ingredient`` is null where only the drug
+        class is known.
+    diagnoses
+        ``person_id``, ``date``, ``diagnosis_class``: depression tiers and
+        exclusions of the code lists, as recorded: not yet cleaned.
+    procedures
+        ``person_id``, ``date``, ``procedure_class``.
+    deaths
+        ``person_id``, ``death_date``. One row a person who died.
+    kind
+        "omop" or "flat".
+    notes
+        What the source lacks and what is done instead; shown to the user.
+    backend
+        The Ibis backend that runs the tables.
+    """
+
+    persons: ir.Table
+    observation: ir.Table
+    prescriptions: ir.Table
+    diagnoses: ir.Table
+    procedures: ir.Table
+    deaths: ir.Table
+    kind: str
+    notes: tuple[str, ...]
+    backend: Backend
+
+    def fetch(self, expression: ir.Table) -> pd.DataFrame:
+        """Run an expression on these records; give it as a pandas table.
+
+        Raises
+        ------
+        DataError
+            If a file turns out to be damaged. The message names no content.
+        """
+        return fetch(self.backend, expression)
+
+
+def fetch_arrow(backend: Backend, expression: ir.Table) -> pa.Table:
+    """Run `expression`; give it as an Arrow table.
+
+    Raises
+    ------
+    DataError
+        If DuckDB cannot read a file to the end.
+    """
+    try:
+        return backend.to_pyarrow(expression)
+    except duckdb.Error as error:
+        # DuckDB's text, and so the cause, quotes the offending line: a person's record.
+        raise DataError(_without_content(error)) from None
+
+
+def fetch(backend: Backend, expression: ir.Table) -> pd.DataFrame:
+    """Run `expression`; give it as a pandas table with dates as datetime64[ns]."""
+    table: pd.DataFrame = fetch_arrow(backend, expression).to_pandas(date_as_object=False)
+    for column in table.columns:
+        if pd.api.types.is_datetime64_any_dtype(table[column].dtype):
+            table[column] = table[column].astype("datetime64[ns]")
+    return table
+
+
+def _without_content(error: duckdb.Error) -> str:
+    line = re.search(r"Line: (\d+)", str(error))
+    where = f" near line {line.group(1)}" if line else ""
+    kind = type(error).__name__
+    return (
+        f"the health records cannot be read to the end{where} (DuckDB {kind}): "
+        "the file may be truncated, or a line may have more fields than the header"
+    )
