@@ -87,6 +87,16 @@ def describe_run(
 
 def write_sidecar(description: Mapping[str, Any], artefact: Path) -> Path:
     """Write `description` as JSON beside `artefact` and give its path."""
-    path = artefact.with_name(artefact.name + ".json")
-    write_text(json.dumps(description, indent=2, sort_keys=True, default=str) + "\n", path)
+    path = sidecar_path(artefact)
+    write_text(dump_description(description), path)
     return path
+
+
+def sidecar_path(artefact: Path) -> Path:
+    """Give the path of the JSON file beside `artefact`."""
+    return artefact.with_name(artefact.name + ".json")
+
+
+def dump_description(description: Mapping[str, Any]) -> str:
+    """Give `description` as JSON text, its keys in order."""
+    return json.dumps(description, indent=2, sort_keys=True, default=str) + "\n"

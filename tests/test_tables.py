@@ -28,9 +28,13 @@ def test_replace_on_success__leaves_the_old_file_when_writing_fails(tmp_path: Pa
     path = tmp_path / "kept.txt"
     path.write_text("old")
 
-    with pytest.raises(RuntimeError, match="disk"), replace_on_success(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("disk full")
+    def write_half() -> None:
+        with replace_on_success(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        write_half()
 
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -46,7 +50,7 @@ def test_read_table__says_what_a_damaged_file_should_have_been(tmp_path: Path):
     """A text file that calls itself Parquet is wrong data, not a crash."""
     (tmp_path / "t.parquet").write_text("person_id\n1\n")
 
-    with pytest.raises(DataError, match="t.parquet: cannot be read as parquet"):
+    with pytest.raises(DataError, match=r"t.parquet: cannot be read as parquet"):
         read_table(tmp_path / "t.parquet")
     with pytest.raises(UsageError, match="no such file"):
         read_table(tmp_path / "absent.tsv")
@@ -54,5 +58,5 @@ def test_read_table__says_what_a_damaged_file_should_have_been(tmp_path: Path):
 
 def test_require_columns__names_all_that_are_missing():
     """One run shows every fault."""
-    with pytest.raises(DataError, match="(?s)covariates: 2 faults.*'sex'.*'PC1'.*person_id"):
+    with pytest.raises(DataError, match=r"(?s)covariates: 2 faults.*'sex'.*'PC1'.*person_id"):
         require_columns(pd.DataFrame({"person_id": ["1"]}), ["sex", "PC1"], "covariates")

@@ -1,0 +1,88 @@
+"""Scores, classes and follow-up to estimates, and their pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from pgs_trd.errors import DataError
+from pgs_trd.models import associate, meta_analyse, progression
+from pgs_trd.provenance import describe_run, write_sidecar
+from pgs_trd.tables import check_ending, read_table, write_table
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Read a score table; give it with the index `person_id`."""
+    table = read_table(path)
+    if "person_id" not in table.columns:
+        raise DataError(f"{path.name}: no column 'person_id'; is it a table of scores?")
+    return table.set_index("person_id")
+
+
+def associate_step(
+    phenotype: Path,
+    scores: Path,
+    covariates: Path,
+    out: Path,
+    *,
+    covariate_columns: Sequence[str],
+    contrasts: Sequence[str],
+    stratum: str | None = "ancestry",
+    strata: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Fit one logistic model a score, stratum and contrast; write one row a model."""
+    check_ending(out)
+    options: dict[str, Any] = {
+        "contrasts": list(contrasts),
+        "covariate_columns": list(covariate_columns),
+        "stratum": stratum,
+        "strata": None if strata is None else list(strata),
+    }
+    result = associate(
+        read_table(phenotype), read_scores(scores), read_table(covariates), **options
+    )
+    write_table(result, out)
+    options |= {"conventions": result.attrs}
+    write_sidecar(describe_run("associate", options, [phenotype, scores, covariates]), out)
+    return result
+
+
+def progression_step(
+    followed: Path,
+    scores: Path,
+    covariates: Path,
+    out: Path,
+    *,
+    covariate_columns: Sequence[str],
+    stratum: str | None = "ancestry",
+    strata: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Fit one Cox model a score and stratum; write one row a model."""
+    check_ending(out)
+    options: dict[str, Any] = {
+        "covariate_columns": list(covariate_columns),
+        "stratum": stratum,
+        "strata": None if strata is None else list(strata),
+    }
+    result = progression(
+        read_table(followed), read_scores(scores), read_table(covariates), **options
+    )
+    write_table(result, out)
+    options |= {"conventions": result.attrs}
+    write_sidecar(describe_run("progression", options, [followed, scores, covariates]), out)
+    return result
+
+
+def meta_step(
+    estimates: Path, out: Path, *, by: Sequence[str], method: Literal["fixed", "dl"] = "fixed"
+) -> pd.DataFrame:
+    """Pool estimates over strata; write one row a group."""
+    check_ending(out)
+    result = meta_analyse(read_table(estimates), by=tuple(by), method=method)
+    write_table(result, out)
+    options = {"by": list(by), "method": method}
+    write_sidecar(describe_run("meta", options, [estimates]), out)
+    return result

@@ -1,0 +1,117 @@
+"""What the steps of a study left on disk, gathered for its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pgs_trd.errors import UsageError
+from pgs_trd.models import survival_curves
+from pgs_trd.provenance import sidecar_path
+from pgs_trd.report import StudyResults
+from pgs_trd.steps.models import read_scores
+from pgs_trd.steps.scores import beside
+from pgs_trd.study.config import StudyConfig
+from pgs_trd.study.summaries import count_classes, describe_cohort, merge_covariates
+from pgs_trd.tables import read_table
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """Where the steps of a study write."""
+
+    output: Path
+
+    @property
+    def scores(self) -> Path:
+        """The table of scores."""
+        return self.output / "scores" / "scores.parquet"
+
+    @property
+    def records(self) -> Path:
+        """The folder of trials, classes and follow-up."""
+        return self.output / "phenotype"
+
+    @property
+    def models(self) -> Path:
+        """The folder of estimates."""
+        return self.output / "models"
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report."""
+        return self.output / "report"
+
+
+def collect_results(
+    config: StudyConfig, files: StudyFiles, provenance: Mapping[str, Any]
+) -> StudyResults:
+    """Read the results of a study and make what its report is written from.
+
+    Raises
+    ------
+    UsageError
+        If the study has not been run: a result is not there.
+    """
+    if not (files.models / "progression_meta.parquet").is_file():
+        raise UsageError(f"no results in {files.output}: run the study first")
+    covariates = read_table(config.covariates.file)
+    people = merge_covariates(
+        read_table(files.records / "phenotype.parquet"), covariates, config.covariates.stratum
+    )
+    scores = read_scores(files.scores)
+    association = read_table(files.models / "association.parquet")
+    progression = read_table(files.models / "progression.parquet")
+    return StudyResults(
+        title=config.title,
+        association=association,
+        meta=read_table(files.models / "association_meta.parquet"),
+        progression=progression,
+        progression_meta=read_table(files.models / "progression_meta.parquet"),
+        curves=survival_curves(
+            read_table(files.records / "follow_up.parquet"),
+            scores,
+            covariates,
+            score=config.curve_score,
+            stratum=config.covariates.stratum,
+            strata=config.covariates.strata,
+        ),
+        attrition=read_table(files.records / "attrition.tsv"),
+        match_summary=read_table(beside(files.scores, "summary")),
+        class_counts=count_classes(people),
+        characteristics=describe_cohort(people),
+        traits=_traits(config, scores),
+        truth=read_table(config.truth) if config.truth else None,
+        conventions=_conventions(config, files, association, progression),
+        provenance=provenance,
+    )
+
+
+def _traits(config: StudyConfig, scores: pd.DataFrame) -> pd.DataFrame:
+    """Give trait and domain of each score; without a table the name is the trait."""
+    if config.traits is not None:
+        return read_table(config.traits, text_columns=("score", "trait", "domain"))
+    return pd.DataFrame({"score": scores.columns, "trait": scores.columns, "domain": "all"})
+
+
+def _conventions(
+    config: StudyConfig, files: StudyFiles, association: pd.DataFrame, progression: pd.DataFrame
+) -> dict[str, Any]:
+    """Give the choices in force, as the steps recorded them."""
+    phenotype = json.loads(sidecar_path(files.records / "phenotype.parquet").read_text())
+    logistic, cox = association.attrs["conventions"], progression.attrs["conventions"]
+    return {
+        **config.scoring.model_dump(exclude={"columns"}),
+        **phenotype["options"],
+        "covariates": list(config.covariates.columns),
+        "stratum": config.covariates.stratum,
+        "standardise": logistic["standardise"],
+        "se": logistic["se"],
+        "ties": cox["ties"],
+        "meta_method": "fixed",
+    }

@@ -1,0 +1,135 @@
+"""A whole study: every artefact, the same through the workflow, nothing half-written."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from pandas.testing import assert_frame_equal
+
+from pgs_trd.errors import DataError
+from pgs_trd.simulate import Biobank
+from pgs_trd.study import report_study, run_study
+from pgs_trd.tables import read_table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_run_study__leaves_every_artefact_with_its_provenance(finished: Path):
+    """What a step made can be told from the file beside it."""
+    results = finished / "results"
+    for artefact in (
+        "scores/scores.parquet",
+        "phenotype/phenotype.parquet",
+        "models/association.parquet",
+        "models/association_meta.parquet",
+        "models/progression.parquet",
+        "models/progression_meta.parquet",
+    ):
+        path = results / artefact
+        assert path.is_file(), artefact
+        sidecar = json.loads(path.with_name(path.name + ".json").read_text())
+        assert sidecar["versions"]["pgs-trd"], artefact
+    assert not list(finished.rglob("*.part"))
+
+
+def test_run_study__has_a_row_for_every_score_contrast_and_stratum(finished: Path):
+    """61 scores, three contrasts, three strata, and the pooled ones."""
+    association = read_table(finished / "results" / "models" / "association.parquet")
+    pooled = read_table(finished / "results" / "models" / "association_meta.parquet")
+    progression = read_table(finished / "results" / "models" / "progression.parquet")
+
+    assert len(association) == 61 * 3 * 3
+    assert len(pooled) == 61 * 3
+    assert len(progression) == 61 * 3
+    assert not association.duplicated(["stratum", "contrast", "score"]).any()
+
+
+def test_run_study__classes_everybody_once(finished: Path, biobank: Biobank):
+    """Nobody of the records is lost on the way, and the attrition ends where it began."""
+    phenotype = read_table(finished / "results" / "phenotype" / "phenotype.parquet")
+    attrition = pd.read_csv(finished / "results" / "phenotype" / "attrition.tsv", sep="\t")
+    people = read_table(biobank.covariates)
+
+    assert sorted(phenotype["person_id"]) == sorted(people["person_id"])
+    assert attrition["n_people_in"].iloc[0] == len(people) == 900
+    assert (
+        attrition["n_people_in"] == attrition["n_people_out"] + attrition["n_people_left"]
+    ).all()
+    assert attrition["n_people_in"].tolist()[1:] == attrition["n_people_out"].tolist()[:-1]
+    counts = phenotype["phenotype"].value_counts()
+    assert attrition["n_people_out"].iloc[-1] == counts["trd"] + counts["responsive"]
+    left = attrition.groupby("phenotype")["n_people_left"].sum()
+    assert left[["no_mdd", "neither"]].tolist() == counts[["no_mdd", "neither"]].tolist()
+
+
+def test_report_study__writes_the_same_page_from_the_results(finished: Path):
+    """The report depends on the results alone."""
+    page = finished / "results" / "report" / "report.html"
+    first = page.read_bytes()
+
+    assert report_study(finished / "study.yaml") == page
+    assert page.read_bytes() == first
+
+
+def test_run_study__stops_at_a_stratum_without_cases(
+    finished: Path, biobank: Biobank, tmp_path: Path
+):
+    """A stratum that can give no estimate is named before any model is fitted."""
+    covariates = read_table(biobank.covariates)
+    covariates.loc[covariates.index[:3], "ancestry"] = "AMR"
+    covariates.to_csv(tmp_path / "covariates.tsv", sep="\t", index=False)
+    study = yaml.safe_load((finished / "study.yaml").read_text())
+    for key in ("genotypes", "traits", "truth"):
+        study[key] = str(finished / study[key])
+    study["weights"] = [str(finished / "biobank" / "weights" / "SIM000048.txt.gz")]
+    study["records"]["source"] = str(biobank.records)
+    study["covariates"]["file"] = "covariates.tsv"
+    study["output"] = "results"
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+
+    with pytest.raises(DataError, match=r"stratum 'AMR'.*0 cases"):
+        run_study(tmp_path / "study.yaml")
+
+    assert not list((tmp_path / "results").glob("models/*"))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("snakemake") is None, reason="snakemake is not installed"
+)
+def test_workflow__gives_the_values_of_run_study(finished: Path, biobank: Biobank, tmp_path: Path):
+    """The rules call the public commands, so the numbers are the same."""
+    config = {
+        "genotypes": f"{biobank.genotypes}.bed",
+        "weights": [str(biobank.weights / f"SIM{k:06d}.txt.gz") for k in (1, 48)],
+        "omop": str(biobank.records),
+        "covariates": str(biobank.covariates),
+        "output": "results",
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+
+    # The rules call `pgs-trd` by its name, as it is in this environment.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "-s", ROOT / "workflows" / "Snakefile",
+            "--configfile", "config.yaml", "--profile", ROOT / "workflows" / "profiles" / "local",
+        ],
+        cwd=tmp_path, env={**os.environ, "PATH": path},
+        check=True, timeout=300, capture_output=True,
+    )  # fmt: skip
+
+    for name in ("association_meta", "progression_meta"):
+        whole = read_table(finished / "results" / "models" / f"{name}.tsv")
+        part = read_table(tmp_path / "results" / "models" / f"{name}.tsv")
+        expected = whole[whole["score"].isin(["SIM000001", "SIM000048"])].reset_index(drop=True)
+        # Sums over people run in another order when fewer scores share a block.
+        assert_frame_equal(part, expected, rtol=1e-9)
