@@ -86,8 +86,8 @@ def meta(
     estimates: Annotated[Path, typer.Argument(help="Table of `associate` or `progression`.")],
     out: Out,
     by: Annotated[
-        str, typer.Option(help="Pool within these; 'score' for progression.")
-    ] = "contrast,score",
+        str, typer.Option(help="Pool within these columns; default: contrast, if any, and score.")
+    ] = "",
     method: Annotated[
         Literal["fixed", "dl"],
         typer.Option(help="Inverse variance, or DerSimonian-Laird random effects."),
@@ -99,7 +99,7 @@ def meta(
     """
     from pgs_trd.steps.models import meta_step
 
-    result = meta_step(estimates, out, by=split_list(by), method=method)
+    result = meta_step(estimates, out, by=split_list(by) or None, method=method)
     typer.echo(f"{len(result)} pooled estimates: {out}", err=True)
 
 

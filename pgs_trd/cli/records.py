@@ -27,7 +27,7 @@ def phenotype(
     observation: Annotated[
         Path | None, typer.Option(help="Flat table: person_id, start_date, end_date.")
     ] = None,
-    deaths: Annotated[Path | None, typer.Option(help="Flat table: person_id, date.")] = None,
+    deaths: Annotated[Path | None, typer.Option(help="Flat table: person_id, death_date.")] = None,
     definition: Annotated[
         str, typer.Option(help="A definition's id, or a YAML file of your own.")
     ] = "adequate2",
@@ -65,7 +65,7 @@ def phenotype(
     }
     if (omop is None) == (not flat):
         raise UsageError("give either --omop, or flat tables with --prescriptions and --diagnoses")
-    phenotype_step(
+    description = phenotype_step(
         flat if omop is None else omop,
         out,
         definition=definition,
@@ -75,6 +75,8 @@ def phenotype(
         threads=threads,
         memory_mb=mem_mb,
     )
+    for note in description["notes"]:
+        typer.echo(f"note: {note}", err=True)
     typer.echo(f"trials, classes, follow-up and attrition: {out}", err=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import tempfile
 import uuid
@@ -59,7 +60,9 @@ def connect(threads: int | None, memory_mb: int | None) -> Backend:
         settings["memory_limit"] = f"{memory_mb}MB"
     backend = ibis.duckdb.connect(":memory:", **settings)
     # A progress bar would write into notebooks; row order is ours to fix, not DuckDB's.
-    backend.con.execute("SET enable_progress_bar = false")
+    # In Jupyter without ipywidgets DuckDB refuses even to switch it off, and shows none.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        backend.con.execute("SET enable_progress_bar = false")
     backend.con.execute("SET preserve_insertion_order = false")
     return cast("Backend", backend)
 

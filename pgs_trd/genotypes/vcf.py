@@ -178,12 +178,22 @@ def _read_sites(path: Path) -> tuple[pd.DataFrame, IntArray, IntArray]:
     chromosome, position, name, counted, other = [], [], [], [], []
     record_of, alternative_of = [], []
     for number, record in enumerate(_iterate(path, samples=[])):
-        for alternative, allele in enumerate(record.ALT, start=1):
-            chromosome.append(record.CHROM)
-            position.append(record.POS)
-            name.append(record.ID or ".")
+        try:
+            alleles = record.ALT
+            if not alleles:
+                _check_has_reference(record, f"{path.name}: record {number + 1:,}")
+                continue
+            site = record.CHROM, record.POS, record.ID or ".", record.REF
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path.name}: record {number + 1:,} holds bytes that are not text: damaged?"
+            ) from error
+        for alternative, allele in enumerate(alleles, start=1):
+            chromosome.append(site[0])
+            position.append(site[1])
+            name.append(site[2])
             counted.append(allele)
-            other.append(record.REF)
+            other.append(site[3])
             record_of.append(number)
             alternative_of.append(alternative)
     if not record_of:
@@ -200,6 +210,16 @@ def _read_sites(path: Path) -> tuple[pd.DataFrame, IntArray, IntArray]:
     record = np.array(record_of, dtype=np.int64)
     variants["site"] = number_sites(variants, record)
     return variants, record, np.array(alternative_of, dtype=np.int64)
+
+
+def _check_has_reference(record: Any, where: str) -> None:
+    """Raise a DataError for a record that htslib gave up on but cyvcf2 passes on.
+
+    Such a record has no alleles at all; asking cyvcf2 for its REF would read
+    through a null pointer.
+    """
+    if str(record).split("\t")[3:4] in ([], ["."]):
+        raise DataError(f"{where} cannot be read as VCF: {DAMAGED}")
 
 
 def _count_copies(record: Any, alternative: int, where: str) -> tuple[Int8Array, Int8Array | None]:

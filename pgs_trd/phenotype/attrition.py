@@ -71,7 +71,7 @@ def _steps(definition: Definition) -> list[tuple[str, str, str]]:
             "resistant_or_simple",
             "partial",
             f"resistant ({n_failures} failures, then another drug), or at most "
-            f"{responsive.max_ingredients} drugs and {responsive.max_failures} failures",
+            f"{responsive.max_ingredients} drugs and failures up to {responsive.max_failures}",
         ),
         (
             "followed",

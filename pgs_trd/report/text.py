@@ -45,18 +45,18 @@ def log10_of_p(p_value: float, log10_p: float | None = None) -> float:
 
 
 def format_p(p_value: float, log10_p: float | None = None) -> str:
-    """Write a p-value in scientific form with two digits, as in 3.2×10⁻⁹."""
+    """Write a p-value with two digits, below 0.001 in scientific form: 0.043, 3.2×10⁻⁹."""
     exponent = log10_of_p(p_value, log10_p)
     if math.isnan(exponent):
         return MISSING
     if math.isinf(exponent):
         return "<10⁻³⁰⁸"
+    if exponent >= -3:
+        return f"{10**exponent:.2g}"
     whole = math.floor(exponent)
     mantissa = f"{10 ** (exponent - whole):.1f}"
     if mantissa == "10.0":
         mantissa, whole = "1.0", whole + 1
-    if whole == 0:
-        return mantissa
     return f"{mantissa}×10{str(whole).translate(SUPERSCRIPTS)}"
 
 

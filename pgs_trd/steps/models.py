@@ -45,7 +45,7 @@ def associate_step(
         read_table(phenotype), read_scores(scores), read_table(covariates), **options
     )
     write_table(result, out)
-    options |= {"conventions": result.attrs}
+    options |= {str(name): value for name, value in result.attrs.items()}
     write_sidecar(describe_run("associate", options, [phenotype, scores, covariates]), out)
     return result
 
@@ -71,17 +71,27 @@ def progression_step(
         read_table(followed), read_scores(scores), read_table(covariates), **options
     )
     write_table(result, out)
-    options |= {"conventions": result.attrs}
+    options |= {str(name): value for name, value in result.attrs.items()}
     write_sidecar(describe_run("progression", options, [followed, scores, covariates]), out)
     return result
 
 
 def meta_step(
-    estimates: Path, out: Path, *, by: Sequence[str], method: Literal["fixed", "dl"] = "fixed"
+    estimates: Path,
+    out: Path,
+    *,
+    by: Sequence[str] | None = None,
+    method: Literal["fixed", "dl"] = "fixed",
 ) -> pd.DataFrame:
-    """Pool estimates over strata; write one row a group."""
+    """Pool estimates over strata; write one row a group.
+
+    Without `by`, within each contrast, where the table has contrasts, and score.
+    """
     check_ending(out)
-    result = meta_analyse(read_table(estimates), by=tuple(by), method=method)
+    table = read_table(estimates)
+    if by is None:
+        by = [name for name in ("contrast", "score") if name in table.columns]
+    result = meta_analyse(table, by=tuple(by), method=method)
     write_table(result, out)
     options = {"by": list(by), "method": method}
     write_sidecar(describe_run("meta", options, [estimates]), out)

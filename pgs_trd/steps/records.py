@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pgs_trd.ehr import build_trials, open_ehr
+from pgs_trd.ehr import build_trials, diagnosis_flow, open_ehr, prescription_flow
 from pgs_trd.phenotype import classify, follow_up, load_definition
 from pgs_trd.provenance import describe_run, write_sidecar
 from pgs_trd.tables import write_table
@@ -25,6 +25,8 @@ def phenotype_step(
     memory_mb: int | None = None,
 ) -> dict[str, Any]:
     """Build trials, classes and follow-up; write them into the folder `out`.
+
+    The sidecar of the classes counts the rows that cleaning left out, by reason.
 
     Returns
     -------
@@ -50,7 +52,13 @@ def phenotype_step(
     }
     files = [source] if isinstance(source, Path) else list(source.values())
     inputs = [file for path in files for file in _table_files(path)]
-    facts = {"n_people": len(phenotype.table), "n_trials": len(trials)}
+    facts = {
+        "n_people": len(phenotype.table),
+        "n_trials": len(trials),
+        "notes": list(ehr.notes),
+        "prescription_rows": prescription_flow(ehr).to_dict("records"),
+        "diagnosis_rows": diagnosis_flow(ehr).to_dict("records"),
+    }
     description = describe_run("phenotype", options, inputs, **facts)
     write_sidecar(description, out / "phenotype.parquet")
     return description
@@ -58,4 +66,4 @@ def phenotype_step(
 
 def _table_files(path: Path) -> list[Path]:
     """Give the files of a folder of tables, or the file itself."""
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]

@@ -9,7 +9,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from pgs_trd.errors import UsageError, join_faults
+from pgs_trd.errors import PgsTrdError, UsageError, join_faults
+from pgs_trd.models import CONTRASTS
+from pgs_trd.phenotype import load_definition
+from pgs_trd.tables import read_table, require_columns
 
 
 class Section(BaseModel):
@@ -130,10 +133,38 @@ def load_config(path: Path) -> StudyConfig:
     except ValidationError as error:
         raise UsageError(join_faults(path.name, _faults(error))) from error
     config = _resolve(config, path.resolve().parent)
-    absent = [str(file) for file in _files(config) if not file.exists()]
-    if absent:
-        raise UsageError(join_faults(path.name, [f"no such file: {file}" for file in absent]))
+    faults = [f"no such file: {file}" for file in _files(config) if not file.exists()]
+    faults = faults or _wrong_names(config)
+    if faults:
+        raise UsageError(join_faults(path.name, faults))
     return config
+
+
+def _wrong_names(config: StudyConfig) -> list[str]:
+    """Give the faults of names that would otherwise be found after hours of scoring."""
+    faults = [
+        f"unknown contrast {name!r}; there are {', '.join(CONTRASTS)}"
+        for name in config.contrasts
+        if name not in CONTRASTS
+    ]
+    if config.traits is not None:
+        table = read_table(config.traits, text_columns=("score", "trait", "domain"))
+        require_columns(table, ("score", "trait", "domain"), config.traits.name)
+        if config.curve_score not in set(table["score"]):
+            faults.append(f"curve_score {config.curve_score!r} is no score of {config.traits.name}")
+    header = read_table(config.covariates.file)
+    wanted = ["person_id", *config.covariates.columns]
+    wanted += [config.covariates.stratum] if config.covariates.stratum else []
+    faults += [
+        f"{config.covariates.file.name} has no column {name!r}"
+        for name in wanted
+        if name not in header.columns
+    ]
+    try:
+        load_definition(config.definition)
+    except PgsTrdError as error:
+        faults.append(f"definition: {error}")
+    return faults
 
 
 def _faults(error: ValidationError) -> list[str]:
@@ -168,6 +199,9 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
         "traits": absolute(config.traits) if config.traits else None,
         "truth": absolute(config.truth) if config.truth else None,
         "output": absolute(config.output),
+        "definition": str(absolute(Path(config.definition)))
+        if config.definition.endswith((".yaml", ".yml"))
+        else config.definition,
         "records": config.records.model_copy(
             update={
                 "source": absolute(source)

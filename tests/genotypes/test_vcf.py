@@ -7,7 +7,7 @@ import gzip
 import cyvcf2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -178,9 +178,18 @@ def test_open_genotypes__refuses_what_is_no_vcf(tmp_path, content):
         open_genotypes(path)
 
 
+def test_open_genotypes__refuses_a_record_that_htslib_gives_up_on(vcf_file):
+    """Such a record comes without alleles, and to ask for its REF would end the interpreter."""
+    path = vcf_file(*RECORDS[:6])
+    path.write_text(path.read_text() + "1\tno number\t.\tA\tC\t.\t.\t.\tGT\t0/0\t0/0\t0/0\t0/0\n")
+    with pytest.raises(DataError, match=r"record 7 .*cannot be read as VCF"):
+        open_genotypes(path)
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+@example(start=356, length=0, patch=b"\x80")
 @given(start=st.integers(0, 700), length=st.integers(0, 30), patch=st.binary(max_size=6))
 def test_open_genotypes__survives_any_damage_to_a_vcf(vcf_file, start, length, patch):
     """Whatever bytes are changed, it reads consistently or raises our error."""

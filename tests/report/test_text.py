@@ -16,13 +16,14 @@ from pgs_trd.report.text import format_count, format_p, format_ratio
         (0.0, -345.2, "6.3×10⁻³⁴⁶"),
         (0.0, 345.2, "6.3×10⁻³⁴⁶"),
         (0.0, None, "<10⁻³⁰⁸"),
-        (0.0999, None, "1.0×10⁻¹"),
-        (0.02, None, "2.0×10⁻²"),
-        (1.0, None, "1.0"),
+        (0.0999, None, "0.1"),
+        (0.0234, None, "0.023"),
+        (0.00099, None, "9.9×10⁻⁴"),
+        (1.0, None, "1"),
         (math.nan, None, "–"),
     ],
 )
-def test_format_p__is_scientific_and_never_zero(p_value, log10_p, expected):
+def test_format_p__is_short_and_never_zero(p_value, log10_p, expected):
     """A p-value too small for a float has its logarithm; either sign of it will do."""
     assert format_p(p_value, log10_p) == expected
 

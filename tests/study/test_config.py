@@ -25,7 +25,8 @@ def folder(tmp_path: Path) -> Path:
     for name in ("b", "a"):
         (tmp_path / "weights" / f"{name}.txt").touch()
     (tmp_path / "omop").mkdir()
-    (tmp_path / "covariates.tsv").touch()
+    (tmp_path / "covariates.tsv").write_text("person_id\tancestry\tsex\tPC1\n")
+    (tmp_path / "traits.tsv").write_text("score\ttrait\tdomain\ns1\tinsomnia\tsleep\n")
     return tmp_path
 
 
@@ -62,7 +63,12 @@ def test_load_config__reports_all_faults_at_once(folder: Path):
         ("- a list", "is a mapping of keys"),
         ("a: [", "is not valid YAML"),
         (GOOD.replace("*.txt", "*.gz"), "no weight file is named like"),
-        (GOOD.replace("covariates.tsv", "nowhere.tsv"), "no such file: .*nowhere.tsv"),
+        (GOOD.replace("covariates.tsv", "nowhere.tsv"), r"no such file: .*nowhere.tsv"),
+        (GOOD.replace("PC1", "PC9"), "covariates.tsv has no column 'PC9'"),
+        (GOOD + "contrasts: [trd_vs_all]\n", "unknown contrast 'trd_vs_all'; there are trd_vs_"),
+        (GOOD + "definition: own\n", "definition: .*own"),
+        (GOOD + "traits: traits.tsv\n", "curve_score 'insomnia' is no score of traits.tsv"),
+        (GOOD + "suppress_counts_up_to: 1\n", "give 0, or 2 or more"),
     ],
 )
 def test_load_config__says_what_is_wrong(folder: Path, content: str, message: str):

@@ -123,11 +123,15 @@ def _kept_points(rows: pd.DataFrame, threshold: int) -> list[int]:
 
 
 def _ticks(panel: pd.DataFrame, threshold: int) -> tuple[int, ...]:
-    """Give at most six whole years up to the last one with enough people at risk."""
+    """Give at most six whole years, from the first with anybody to the last with enough at risk.
+
+    Nobody is at risk on day 0 where people enter later, at their second diagnosis say.
+    """
     enough = panel.loc[panel["n_at_risk"] > threshold, "days"]
     last = int(enough.max() // DAYS_PER_YEAR) if len(enough) else 0
     step = max(1, -(-last // 5))
-    return tuple(range(0, last + 1, step))
+    first = 0 if (panel.loc[panel["days"] == 0, "n_at_risk"] > 0).any() else step
+    return tuple(range(first, last + 1, step))
 
 
 def _risk_rows(

@@ -97,7 +97,7 @@ def _paint(
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     if len(risk):
         axes.set_xticks(sorted(set(risk["years"])))
-    axes.set_xlabel("Years since the start of follow-up")
+    axes.set_xlabel("Years since the origin of follow-up")
     axes.set_ylabel("Not treatment-resistant")
     axes.grid(color=FAINT, linewidth=0.5)
     axes.set_axisbelow(True)
