@@ -7,6 +7,7 @@ import math
 MISSING = "–"
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 MINUS = "−"
+ABBREVIATIONS = {"mdd", "trd"}
 
 
 def format_count(value: object) -> str:
@@ -99,7 +100,8 @@ def phenotype_label(phenotype: str) -> str:
 
 def plain_label(name: str) -> str:
     """Write a column's or level's name as a reader wants it: birth_year, Birth year."""
-    text = str(name).replace("_", " ").strip()
+    words = str(name).replace("_", " ").split()
+    text = " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
     if text.endswith((" years", " days")):
         text = "{} ({})".format(*text.rsplit(" ", 1))
     return text[:1].upper() + text[1:]

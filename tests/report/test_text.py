@@ -6,7 +6,7 @@ import pytest
 
 from pgs_trd.report.disclosure import disclose
 from pgs_trd.report.narrative import write_methods
-from pgs_trd.report.text import format_count, format_p, format_ratio
+from pgs_trd.report.text import format_count, format_p, format_ratio, plain_label
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,10 @@ def test_methods__name_a_run_of_components_by_its_ends(build):
     sentences, _ = write_methods(study)
 
     assert sentences == ["All models were adjusted for sex, PC1 to PC10 and site."]
+
+
+def test_plain_label__writes_names_of_the_code_as_words():
+    """Units stand behind, the field's abbreviations in capitals."""
+    assert plain_label("birth_year") == "Birth year"
+    assert plain_label("depression_code_not_mdd") == "Depression code not MDD"
+    assert plain_label("followup_days") == "Followup (days)"
