@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pgs_trd.errors import UsageError
+from pgs_trd.genotypes.bgen import open_bgen
+from pgs_trd.genotypes.filesets import is_pattern, open_fileset
 from pgs_trd.genotypes.plink1 import open_plink1
+from pgs_trd.genotypes.plink2 import PGEN_ENDINGS, open_plink2
 from pgs_trd.genotypes.source import GenotypeSource
 from pgs_trd.genotypes.vcf import VcfField, open_vcf
 
-GenotypeFormat = Literal["auto", "plink1", "vcf"]
+GenotypeFormat = Literal["auto", "plink1", "plink2", "bgen", "vcf"]
 
+FORMATS = ("plink1", "plink2", "bgen", "vcf")
 VCF_ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
-NOT_YET = (".pgen", ".pvar", ".psam", ".pvar.zst", ".bgen")
 
 
 def open_genotypes(
-    path: str | Path, *, format: GenotypeFormat = "auto", vcf_field: VcfField = "auto"
+    path: str | Path,
+    *,
+    format: GenotypeFormat = "auto",
+    vcf_field: VcfField = "auto",
+    sample: str | Path | None = None,
 ) -> GenotypeSource:
     """Open a genotype file or fileset without reading its genotypes.
 
     Parameters
     ----------
     path
-        Prefix of a PLINK 1 fileset, or any of its .bed, .bim, .fam; or a .vcf,
-        .vcf.gz or .bcf.
+        Prefix of a PLINK 1 or PLINK 2 fileset, or any of its files; or a .bgen,
+        .vcf, .vcf.gz or .bcf. A pattern means one file for each chromosome:
+        ``chr{1:22,X}.bed`` those that it lists, ``chr#.pgen`` the 22 autosomes and
+        of X, Y, XY and MT those that exist.
     format
-        ``"auto"`` tells by the ending.
+        ``"auto"`` tells by the ending; for a prefix, by which of .bed and .pgen
+        exists, PLINK 1 first.
     vcf_field
         For VCF: take calls from ``"GT"`` or dosages from ``"DS"``; ``"auto"`` takes
         GT where the header declares it, else DS.
+    sample
+        For BGEN: the .sample, if it is not beside the .bgen under its name.
 
     Returns
     -------
@@ -45,16 +58,33 @@ def open_genotypes(
         If a file is damaged or files of a set disagree.
     """
     path = Path(path)
-    name = path.name.lower()
-    if format == "auto":
-        if name.endswith(NOT_YET):
-            raise UsageError(
-                f"{path.name}: this version reads PLINK 1 (.bed) and VCF/BCF, not this format; "
-                "convert it with plink2 --make-bed or --export vcf"
-            )
-        format = "vcf" if name.endswith(VCF_ENDINGS) else "plink1"
-    if format == "plink1":
-        return open_plink1(path)
-    if format == "vcf":
+    if format not in ("auto", *FORMATS):
+        raise UsageError(
+            f"format must be 'auto', {', '.join(map(repr, FORMATS[:-1]))} or {FORMATS[-1]!r}, "
+            f"got {format!r}"
+        )
+    if is_pattern(path):
+        open_member = partial(open_genotypes, format=format, vcf_field=vcf_field, sample=sample)
+        return open_fileset(path, open_member)
+    kind = _tell_format(path) if format == "auto" else format
+    if sample is not None and kind != "bgen":
+        raise UsageError(f"{path.name}: a .sample belongs to BGEN, and this is {kind}")
+    if kind == "plink2":
+        return open_plink2(path)
+    if kind == "bgen":
+        return open_bgen(path, sample=None if sample is None else Path(sample))
+    if kind == "vcf":
         return open_vcf(path, field=vcf_field)
-    raise UsageError(f"format must be 'auto', 'plink1' or 'vcf', got {format!r}")
+    return open_plink1(path)
+
+
+def _tell_format(path: Path) -> str:
+    name = path.name.lower()
+    if name.endswith(PGEN_ENDINGS):
+        return "plink2"
+    if name.endswith(".bgen"):
+        return "bgen"
+    if name.endswith(VCF_ENDINGS):
+        return "vcf"
+    has = {ending: path.with_name(path.name + ending).is_file() for ending in (".bed", ".pgen")}
+    return "plink2" if has[".pgen"] and not has[".bed"] else "plink1"

@@ -23,10 +23,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 /* Built for three generations of x86-64; the loader picks the newest that runs. */
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+/* For x86-64 with 512-bit registers and byte masks; asked for at run time. */
+#define WIDE __attribute__((target("avx512f,avx512bw")))
 #else
 #define CLONES
 #endif
@@ -125,6 +130,126 @@ CLONES static void score_one(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t
                 if (4 * (byte + j) + p < end)
                     sums[4 * (byte + j) + p] += sum[p][j];
     }
+}
+
+/* ---- one score, with 512-bit registers ------------------------------------- */
+
+/* A table of 16 sums fits one register as 32-bit integers, and one permutation
+ * looks up 16 people at once. An entry is a multiple of 2**14 below 2**62, so
+ * that two limbs of 24 bits hold it; 64 entries of a limb add up without
+ * overflow, and then go into 64-bit sums. */
+
+#ifdef WIDE
+enum {
+    UNIT_BITS = 14,
+    LIMB_BITS = 24,
+    WIDE_BYTES = 64, /* packed bytes a row in a tile: 256 people */
+    WIDE_PAIRS = 64  /* pairs of variants between two widenings */
+};
+
+static int fits_limbs(const int64_t *table, Py_ssize_t n_entries)
+{
+    const int64_t limit = INT64_C(1) << 61;
+    for (Py_ssize_t i = 0; i < n_entries; i++)
+        if ((table[i] & ((1 << UNIT_BITS) - 1)) || table[i] >= limit || table[i] <= -limit)
+            return 0;
+    return 1;
+}
+
+/* limbs[pair][high, low][16] */
+static void fill_limbs(const int64_t *table, Py_ssize_t n_rows, int32_t *limbs)
+{
+    for (Py_ssize_t first = 0; first < n_rows; first += 2, limbs += 32)
+        for (int i = 0; i < 16; i++) {
+            const int64_t second = first + 1 < n_rows ? table[4 * (first + 1) + (i >> 2)] : 0;
+            const int64_t units = (table[4 * first + (i & 3)] + second) >> UNIT_BITS;
+            limbs[i] = (int32_t)(units >> LIMB_BITS);
+            limbs[16 + i] = (int32_t)(units & ((1 << LIMB_BITS) - 1));
+        }
+}
+
+/* Add pairs [first, last) of one tile for every other person: half 0 is persons
+ * 0 and 2 of each packed byte, half 1 persons 1 and 3. */
+WIDE static void add_wide(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                          const int32_t *limbs, Py_ssize_t first, Py_ssize_t last, __mmask64 kept,
+                          int half, int64_t (*sum)[16])
+{
+    const __m512i low_codes = _mm512_set1_epi32(0x33333333);
+    __m512i high[8], low[8];
+    for (int s = 0; s < 8; s++)
+        high[s] = low[s] = _mm512_setzero_si512();
+    for (Py_ssize_t pair = first; pair < last; pair++) {
+        const uint8_t *row = codes + 2 * pair * stride;
+        const __m512i x = _mm512_maskz_loadu_epi8(kept, row);
+        const __m512i y = 2 * pair + 1 < n_rows ? _mm512_maskz_loadu_epi8(kept, row + stride)
+                                                : _mm512_setzero_si512();
+        const __m512i high_table = _mm512_loadu_si512(limbs + 32 * pair);
+        const __m512i low_table = _mm512_loadu_si512(limbs + 32 * pair + 16);
+        /* Two bits of one variant and two of the other, a nibble a person. */
+        const __m512i nibbles =
+            half ? _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(x, 2), low_codes),
+                                   _mm512_andnot_si512(low_codes, y))
+                 : _mm512_or_si512(_mm512_and_si512(x, low_codes),
+                                   _mm512_slli_epi32(_mm512_and_si512(y, low_codes), 2));
+#define LOOK_UP(s)                                                                       \
+    {                                                                                    \
+        const __m512i index = _mm512_srli_epi32(nibbles, 4 * (s));                       \
+        high[s] = _mm512_add_epi32(high[s], _mm512_permutexvar_epi32(index, high_table)); \
+        low[s] = _mm512_add_epi32(low[s], _mm512_permutexvar_epi32(index, low_table));   \
+    }
+        LOOK_UP(0) LOOK_UP(1) LOOK_UP(2) LOOK_UP(3)
+        LOOK_UP(4) LOOK_UP(5) LOOK_UP(6) LOOK_UP(7)
+#undef LOOK_UP
+    }
+    for (int s = 0; s < 8; s++) {
+        int32_t h[16], l[16];
+        _mm512_storeu_si512(h, high[s]);
+        _mm512_storeu_si512(l, low[s]);
+        for (int lane = 0; lane < 16; lane++)
+            sum[s][lane] += (int64_t)h[lane] * (INT64_C(1) << (LIMB_BITS + UNIT_BITS)) +
+                            (int64_t)l[lane] * (INT64_C(1) << UNIT_BITS);
+    }
+}
+
+/* Gives 0 if it did the work; the entries of the table may be too fine for it. */
+WIDE static int score_one_wide(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                               const int64_t *table, int64_t *sums, Py_ssize_t start,
+                               Py_ssize_t end)
+{
+    const Py_ssize_t n_pairs = (n_rows + 1) / 2;
+    int32_t *limbs = malloc(sizeof(int32_t) * 32 * (size_t)(n_pairs ? n_pairs : 1));
+    if (!limbs)
+        return -1;
+    fill_limbs(table, n_rows, limbs);
+    const Py_ssize_t last_byte = (end + 3) / 4;
+    for (Py_ssize_t byte = start / 4; byte < last_byte; byte += WIDE_BYTES) {
+        const Py_ssize_t width = last_byte - byte < WIDE_BYTES ? last_byte - byte : WIDE_BYTES;
+        const __mmask64 kept = width == 64 ? ~(__mmask64)0 : (((__mmask64)1 << width) - 1);
+        int64_t sum[2][8][16] = {{{0}}};
+        for (Py_ssize_t first = 0; first < n_pairs; first += WIDE_PAIRS) {
+            const Py_ssize_t last = n_pairs - first < WIDE_PAIRS ? n_pairs : first + WIDE_PAIRS;
+            for (int half = 0; half < 2; half++)
+                add_wide(codes + byte, stride, n_rows, limbs, first, last, kept, half, sum[half]);
+        }
+        for (Py_ssize_t i = 0; i < 4 * width && 4 * byte + i < end; i++) {
+            const Py_ssize_t in_word = i & 15; /* persons of one 32-bit lane */
+            sums[4 * byte + i] += sum[i & 1][in_word >> 1][i >> 4];
+        }
+    }
+    free(limbs);
+    return 0;
+}
+#endif
+
+static int score_single(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                        const int64_t *table, int64_t *sums, Py_ssize_t start, Py_ssize_t end)
+{
+#ifdef WIDE
+    if (__builtin_cpu_supports("avx512bw") && fits_limbs(table, 4 * n_rows))
+        return score_one_wide(codes, stride, n_rows, table, sums, start, end);
+#endif
+    score_one(codes, stride, n_rows, table, sums, start, end);
+    return 0;
 }
 
 /* ---- many scores ----------------------------------------------------------- */
@@ -303,7 +428,8 @@ static PyObject *kernel_score_codes(PyObject *self, PyObject *args)
         int failed = 0;
         Py_BEGIN_ALLOW_THREADS
         if (n_columns == 1)
-            score_one(codes.buf, stride, n_rows, table.buf, sums.buf, start, end);
+            failed = score_single(codes.buf, stride, n_rows, table.buf, sums.buf, start,
+                                  end);
         else
             failed = score_many(codes.buf, stride, n_rows, table.buf, n_columns, sums.buf, start,
                                 end);

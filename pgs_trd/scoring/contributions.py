@@ -167,6 +167,7 @@ def fill_dosage_table(
 
 
 def round_steps(copies: FloatArray, effect: IntArray) -> IntArray:
-    """Round `copies` times `effect` to whole steps."""
-    steps: IntArray = np.rint(copies * effect).astype(np.int64)
+    """Round `copies` times `effect` to whole steps that divide into dosage units."""
+    units = np.rint(copies * (effect >> DOSAGE_BITS)).astype(np.int64)
+    steps: IntArray = units << DOSAGE_BITS
     return steps

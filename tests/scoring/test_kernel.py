@@ -44,6 +44,27 @@ def test_score_codes__equals_a_plain_sum_of_table_entries(size, n_columns):
     assert_array_equal(sums, expected)
 
 
+@given(size=sizes, large=st.booleans())
+def test_score_codes__equals_a_plain_sum_for_entries_in_dosage_units(size, large):
+    """Multiples of one dosage unit take the path of 512-bit registers, where there are any."""
+    rng = np.random.default_rng(size["seed"])
+    n_people, n_rows = size["n_people"], 4 * size["n_rows"] + 1
+    codes = rng.integers(0, 256, (n_rows, -(-n_people // 4)), dtype=np.uint8)
+    limit = 2**46 if large else 1000
+    table = rng.integers(-limit, limit, (n_rows, 4, 1)) << 14
+    if large:
+        # Every sum must stay below 2**63, as `choose_shift` sees to.
+        table //= n_rows
+        table = table >> 14 << 14
+    expected = sum(table[row][unpack(codes, n_people)[row]] for row in range(n_rows))
+    sums = np.zeros((n_people, 1), dtype=np.int64)
+
+    with Kernel(n_people, size["threads"]) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, expected)
+
+
 @given(size=sizes)
 def test_count_codes__counts_what_bincount_counts(size):
     """Pad bits behind the last person must not be counted."""
