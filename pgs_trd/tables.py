@@ -15,6 +15,22 @@ from pgs_trd.errors import DataError, UsageError, join_faults
 TEXT_SEPARATORS = {".tsv": "\t", ".txt": "\t", ".csv": ","}
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` if need be, and check that files can be written into it.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be made or written into; steps ask before they start to work.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write into {folder}: {error.strerror}") from error
+
+
 @contextmanager
 def replace_on_success(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it onto `path` if all went well.
@@ -22,7 +38,7 @@ def replace_on_success(path: Path) -> Iterator[Path]:
     Whatever goes wrong inside the block, `path` is either as it was before or
     complete: the temporary file is synced before the rename and deleted on error.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
     temporary = Path(name)
@@ -52,6 +68,12 @@ def check_ending(path: Path) -> str:
             ".parquet, .tsv, .txt or .csv"
         )
     return path.suffix
+
+
+def check_output(path: Path) -> None:
+    """Raise a UsageError, before any work, if a table could not be written to `path`."""
+    check_ending(path)
+    make_folder(path.parent)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

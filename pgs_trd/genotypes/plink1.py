@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MAGIC = b"\x6c\x1b"
 VARIANT_MAJOR = 1
+# Rows whose last byte is looked at; nobody has two copies of A1 at 100 variants on end.
+PADDING_ROWS = 1000
+ENOUGH_ROWS = 100
 HEADER_SIZE = 3
 SEX_OF_CODE = {"1": "male", "2": "female"}
 BIM_COLUMNS = ("chromosome", "id", "centimorgan", "position", "counted_allele", "other_allele")
@@ -148,6 +151,35 @@ def check_bed(path: Path, n_variants: int, n_people: int) -> None:
         raise DataError(
             f"{path.name}: {found:,} bytes found, {expected:,} expected from {n_variants:,} "
             f"variants in the .bim and {n_people:,} people in the .fam; likely {cause}"
+        )
+    if n_variants and n_people % 4:
+        _check_last_people(path, n_variants, n_people)
+
+
+def _check_last_people(path: Path, n_variants: int, n_people: int) -> None:
+    """Raise a DataError if the last byte of the rows shows another number of people.
+
+    Up to three people more or fewer do not change the size of a .bed, but every
+    person behind the one who is missing would get a neighbour's genotypes.
+    """
+    width = packed_width(n_people)
+    rows = np.unique(np.linspace(0, n_variants - 1, PADDING_ROWS).astype(np.int64))
+    packed = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER_SIZE)
+    last = packed[rows * width + width - 1]
+    n_in_byte = n_people % 4
+    n_filled = int(np.count_nonzero(last >> (2 * n_in_byte)))
+    if n_filled:
+        raise DataError(
+            f"{path.name}: behind the {n_people:,} people of the .fam there are genotypes of more "
+            f"in {n_filled:,} of {len(rows):,} variants looked at: the .fam has too few people, "
+            "or is of another fileset"
+        )
+    is_empty = (last >> (2 * (n_in_byte - 1))) == 0
+    if len(rows) >= ENOUGH_ROWS and is_empty.all():
+        raise DataError(
+            f"{path.name}: the last of the {n_people:,} people of the .fam has no bit set in "
+            f"{len(rows):,} variants looked at: the .fam has too many people, or is of another "
+            "fileset"
         )
 
 

@@ -145,7 +145,11 @@ def load_definition(source: str | Path) -> Definition:
         raise UsageError(
             f"no definition {name!r} and no such file; there are: {', '.join(list_definitions())}"
         )
-    return parse_definition(file.read_text(encoding="utf-8"), file.name)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{file.name}: cannot be read as UTF-8 text: {error}") from error
+    return parse_definition(text, file.name)
 
 
 def parse_definition(text: str, subject: str) -> Definition:

@@ -112,6 +112,10 @@ def score(
     .. [1] Chang et al. (2015) GigaScience 4:7.
     """
     files = [weights] if isinstance(weights, Weights) else list(weights)
+    if not isinstance(genotypes, GenotypeSource) or not all(isinstance(f, Weights) for f in files):
+        raise UsageError(
+            "score takes what open_genotypes and read_weights give, not the names of files"
+        )
     _check_options(files, missing, min_overlap, block_size)
     match = match_variants(
         genotypes, files, palindromes=palindromes, min_overlap=min_overlap, by=by

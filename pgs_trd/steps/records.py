@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pgs_trd.ehr import build_trials, diagnosis_flow, open_ehr, prescription_flow
 from pgs_trd.phenotype import classify, follow_up, load_definition
 from pgs_trd.provenance import describe_run, write_sidecar
-from pgs_trd.tables import write_table
+from pgs_trd.tables import make_folder, write_table
 
 
 def phenotype_step(
@@ -33,6 +33,7 @@ def phenotype_step(
     description
         What the sidecar of the classes holds.
     """
+    make_folder(out)
     ehr = open_ehr(source, columns=columns, threads=threads, memory_mb=memory_mb)
     rules = load_definition(definition)
     trials = build_trials(ehr, gap_days=gap_days, default_supply_days=default_supply_days)

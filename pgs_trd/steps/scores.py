@@ -9,7 +9,7 @@ from typing import Any
 from pgs_trd.genotypes import open_genotypes
 from pgs_trd.provenance import describe_run, write_sidecar
 from pgs_trd.scoring import Missing, Scores, score
-from pgs_trd.tables import check_ending, write_table
+from pgs_trd.tables import check_output, write_table
 from pgs_trd.weights import Match, MatchBy, Palindromes, Weights, match_variants, read_weights
 
 Columns = Mapping[str, str | Sequence[str]]
@@ -36,7 +36,7 @@ def match_step(
     by: MatchBy = "position",
 ) -> Match:
     """Match weight files to genotypes; write the match table and its summary."""
-    check_ending(out)
+    check_output(out)
     source = open_genotypes(genotypes)
     files = read_weight_files(weights, columns)
     match = match_variants(source, files, palindromes=palindromes, min_overlap=min_overlap, by=by)
@@ -63,7 +63,7 @@ def score_step(
     progress: Callable[[float], None] | None = None,
 ) -> Scores:
     """Score everybody; write the sums, and beside them the match table and its summary."""
-    check_ending(out)
+    check_output(out)
     source = open_genotypes(genotypes)
     files = read_weight_files(weights, columns)
     options: dict[str, Any] = {
@@ -73,9 +73,9 @@ def score_step(
         "by": by,
     }
     result = score(source, files, threads=threads, progress=progress, **options)
+    write_table(result.scores.reset_index(), out)
     write_table(result.match, beside(out, "match"))
     write_table(result.summary, beside(out, "summary"))
-    write_table(result.scores.reset_index(), out)
     facts = {"n_people": len(result.scores), "n_scores": result.scores.shape[1]}
     options["columns"] = columns
     write_sidecar(describe_run("score", options, [*source.paths, *weights], **facts), out)

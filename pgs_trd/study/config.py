@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,6 +123,8 @@ def load_config(path: Path) -> StudyConfig:
         raise UsageError(f"no such study file: {path}")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path.name} cannot be read as UTF-8 text: {error}") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path.name} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
@@ -160,6 +163,17 @@ def _wrong_names(config: StudyConfig) -> list[str]:
         for name in wanted
         if name not in header.columns
     ]
+    stratum, strata = config.covariates.stratum, config.covariates.strata
+    if stratum in header.columns and strata is not None:
+        labels = sorted({str(label) for label in header[stratum].dropna()})
+        faults += [
+            f"strata: {name!r} is no {stratum} of {config.covariates.file.name}, which has "
+            f"{', '.join(labels)}"
+            for name in strata
+            if name not in labels
+        ]
+    if not list(config.genotypes.parent.glob(glob.escape(config.genotypes.name) + "*")):
+        faults.append(f"no such genotypes: {config.genotypes}")
     try:
         load_definition(config.definition)
     except PgsTrdError as error:

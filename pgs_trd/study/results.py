@@ -43,28 +43,44 @@ class StudyFiles:
         return self.output / "models"
 
     @property
+    def record(self) -> Path:
+        """What the run was made with."""
+        return self.output / "study.json"
+
+    @property
     def report(self) -> Path:
         """The folder of the report."""
         return self.output / "report"
 
 
-def collect_results(
-    config: StudyConfig, files: StudyFiles, provenance: Mapping[str, Any]
-) -> StudyResults:
+# What a report may choose anew; everything else was settled when the results were made.
+OF_THE_REPORT = {"title", "traits", "curve_score", "suppress_counts_up_to", "truth", "output"}
+
+
+def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
     """Read the results of a study and make what its report is written from.
+
+    Class counts and Table 1 are of the people whom the models could use: with
+    scores, covariates and a stratum.
 
     Raises
     ------
     UsageError
-        If the study has not been run: a result is not there.
+        If the study has not been run, or was run with other options.
     """
-    if not (files.models / "progression_meta.parquet").is_file():
+    if not files.record.is_file():
         raise UsageError(f"no results in {files.output}: run the study first")
+    provenance = json.loads(files.record.read_text(encoding="utf-8"))
+    _check_same_options(config, provenance["options"])
     covariates = read_table(config.covariates.file)
-    people = merge_covariates(
-        read_table(files.records / "phenotype.parquet"), covariates, config.covariates.stratum
-    )
     scores = read_scores(files.scores)
+    people = merge_covariates(
+        read_table(files.records / "phenotype.parquet"),
+        covariates,
+        scores.index,
+        config.covariates.stratum,
+        config.covariates.strata,
+    )
     association = read_table(files.models / "association.parquet")
     progression = read_table(files.models / "progression.parquet")
     return StudyResults(
@@ -92,6 +108,17 @@ def collect_results(
     )
 
 
+def _check_same_options(config: StudyConfig, made_with: Mapping[str, Any]) -> None:
+    """Raise a UsageError if a report would describe other choices than those made."""
+    asked = config.model_dump(mode="json", exclude=OF_THE_REPORT)
+    changed = sorted(key for key, value in asked.items() if made_with.get(key) != value)
+    if changed:
+        raise UsageError(
+            f"the results in the study's output were made with other options: "
+            f"{', '.join(changed)} changed since. Run the study again"
+        )
+
+
 def _traits(config: StudyConfig, scores: pd.DataFrame) -> pd.DataFrame:
     """Give trait and domain of each score; without a table the name is the trait."""
     if config.traits is not None:
@@ -114,4 +141,5 @@ def _conventions(
         "se": logistic["se"],
         "ties": cox["ties"],
         "meta_method": "fixed",
+        "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

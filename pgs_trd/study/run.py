@@ -50,6 +50,7 @@ def run_study(
     run.phenotype()
     run.associate()
     run.follow()
+    run.record()
     return run.report()
 
 
@@ -59,7 +60,8 @@ def report_study(study: StudyConfig | str | Path) -> Path:
     Raises
     ------
     UsageError
-        If the study file is wrong, or results of a step are not there.
+        If the study file is wrong, results of a step are not there, or they were
+        made with other options than the study file has now.
     """
     return _Run(_config(study), None, None, _ignore).report()
 
@@ -152,14 +154,17 @@ class _Run:
         )
         write_table(pooled, self.files.models / f"{name}_meta.tsv")
 
+    def record(self) -> None:
+        options = self.config.model_dump(mode="json", exclude={"output"})
+        provenance = describe_run("run", options, _small_inputs(self.config))
+        write_text(dump_description(provenance), self.files.record)
+
     def report(self) -> Path:
         self.progress("report", 0.0)
-        config = self.config
-        options = config.model_dump(mode="json", exclude={"output"})
-        provenance = describe_run("run", options, _small_inputs(config))
-        results = collect_results(config, self.files, provenance)
-        path = render_report(results, self.files.report, threshold=config.suppress_counts_up_to)
-        write_text(dump_description(provenance), config.output / "study.json")
+        results = collect_results(self.config, self.files)
+        path = render_report(
+            results, self.files.report, threshold=self.config.suppress_counts_up_to
+        )
         self.progress("report", 1.0)
         return path
 

@@ -8,17 +8,32 @@ CLASSES = ("trd", "responsive", "neither", "no_mdd")
 
 
 def merge_covariates(
-    phenotype: pd.DataFrame, covariates: pd.DataFrame, stratum: str | None
+    phenotype: pd.DataFrame,
+    covariates: pd.DataFrame,
+    scored: pd.Index,
+    stratum: str | None,
+    strata: list[str] | None,
 ) -> pd.DataFrame:
-    """Put each person's stratum beside the phenotype; ``all`` where there is none.
+    """Give the phenotypes of the people whom the models can use, with their stratum.
 
-    People without a covariate row belong to the stratum ``(no covariates)``.
+    Parameters
+    ----------
+    phenotype, covariates
+        One row a person, with `person_id`.
+    scored
+        Ids of the people with scores.
+    stratum, strata
+        Column of the stratum, None for one stratum ``all``; the labels to use.
     """
     if stratum is None:
-        return phenotype.assign(stratum="all")
-    labels = covariates.set_index("person_id")[stratum]
-    joined = phenotype["person_id"].map(labels)
-    return phenotype.assign(stratum=joined.astype(object).fillna("(no covariates)"))
+        labels = pd.Series("all", index=covariates["person_id"])
+    else:
+        labels = covariates.set_index("person_id")[stratum]
+    people = phenotype.assign(stratum=phenotype["person_id"].map(labels).astype(object))
+    is_used = people["stratum"].notna() & people["person_id"].isin(scored)
+    if strata is not None:
+        is_used &= people["stratum"].isin(strata)
+    return people[is_used].reset_index(drop=True)
 
 
 def count_classes(people: pd.DataFrame) -> pd.DataFrame:

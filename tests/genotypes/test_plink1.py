@@ -229,3 +229,24 @@ def test_write_plink1__refuses_white_space_in_a_name(tmp_path):
     with pytest.raises(UsageError, match="column 'id' holds"):
         write_plink1(tmp_path / "out", [COPIES], variants=variants, samples=samples_for(5))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        (599, r"genotypes of more in \d+ of 150 variants looked at: the .fam has too few people"),
+        (597, r"the .fam has too few people"),
+        (602, r"the last of the 602 people .* has no bit set in 150 variants"),
+    ],
+)
+def test_open_genotypes__notices_a_fam_of_another_number_of_people(plink1_files, kept, message):
+    """The size of a .bed is the same for up to three people more or fewer."""
+    rng = np.random.default_rng(3)
+    prefix = plink1_files(rng.integers(-1, 3, (150, 601 if kept > 601 else 600)).astype(np.int8))
+    fam = Path(f"{prefix}.fam")
+    lines = fam.read_text().splitlines(keepends=True)
+    lines += ["f x 0 0 0 -9\n"]
+    fam.write_text("".join(lines[:kept]))
+
+    with pytest.raises(DataError, match=message):
+        open_genotypes(prefix)

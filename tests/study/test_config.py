@@ -25,6 +25,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("b", "a"):
         (tmp_path / "weights" / f"{name}.txt").touch()
     (tmp_path / "omop").mkdir()
+    (tmp_path / "cohort.bed").touch()
     (tmp_path / "covariates.tsv").write_text("person_id\tancestry\tsex\tPC1\n")
     (tmp_path / "traits.tsv").write_text("score\ttrait\tdomain\ns1\tinsomnia\tsleep\n")
     return tmp_path
@@ -66,6 +67,8 @@ def test_load_config__reports_all_faults_at_once(folder: Path):
         (GOOD.replace("covariates.tsv", "nowhere.tsv"), r"no such file: .*nowhere.tsv"),
         (GOOD.replace("PC1", "PC9"), "covariates.tsv has no column 'PC9'"),
         (GOOD + "contrasts: [trd_vs_all]\n", "unknown contrast 'trd_vs_all'; there are trd_vs_"),
+        (GOOD.replace("[sex, PC1]", "[sex], strata: [EUR]"), "strata: 'EUR' is no ancestry"),
+        (GOOD.replace("cohort", "elsewhere"), "no such genotypes: .*elsewhere"),
         (GOOD + "definition: own\n", "definition: .*own"),
         (GOOD + "traits: traits.tsv\n", "curve_score 'insomnia' is no score of traits.tsv"),
         (GOOD + "suppress_counts_up_to: 1\n", "give 0, or 2 or more"),
@@ -83,3 +86,11 @@ def test_load_config__says_that_there_is_no_file(tmp_path: Path):
     """The path is in the message."""
     with pytest.raises(UsageError, match=r"no such study file: .*none.yaml"):
         load_config(tmp_path / "none.yaml")
+
+
+def test_load_config__refuses_a_file_that_is_no_text(tmp_path: Path):
+    """A study file in another encoding is one message, not a traceback."""
+    (tmp_path / "study.yaml").write_bytes(b"title: caf\xe9\n")
+
+    with pytest.raises(UsageError, match=r"study.yaml cannot be read as UTF-8 text"):
+        load_config(tmp_path / "study.yaml")

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from pgs_trd.errors import DataError
+from pgs_trd.errors import DataError, UsageError
 from pgs_trd.simulate import Biobank
 from pgs_trd.study import report_study, run_study
+from pgs_trd.study.summaries import merge_covariates
 from pgs_trd.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,28 @@ def test_report_study__writes_the_same_page_from_the_results(finished: Path):
 
     assert report_study(finished / "study.yaml") == page
     assert page.read_bytes() == first
+
+
+def test_report_study__refuses_results_that_were_made_with_other_options(finished: Path):
+    """The methods would state what was not done."""
+    changed = finished / "changed.yaml"
+    text = (finished / "study.yaml").read_text()
+    changed.write_text(text + "scoring: {palindromes: keep}\ntitle: Another\n")
+
+    with pytest.raises(UsageError, match="other options: scoring changed since"):
+        report_study(changed)
+
+
+def test_merge_covariates__keeps_whom_the_models_can_use():
+    """Without a score, a covariate row or a stratum nobody is in a model, nor in its counts."""
+    phenotype = pd.DataFrame({"person_id": list("abcde"), "phenotype": "trd"})
+    covariates = pd.DataFrame({"person_id": list("abcd"), "ancestry": ["X", "Y", None, "X"]})
+
+    people = merge_covariates(phenotype, covariates, pd.Index(list("abce")), "ancestry", None)
+    of_x = merge_covariates(phenotype, covariates, pd.Index(list("abce")), "ancestry", ["X"])
+
+    assert people["person_id"].tolist() == ["a", "b"]
+    assert of_x["person_id"].tolist() == ["a"]
 
 
 def test_run_study__stops_at_a_stratum_without_cases(
