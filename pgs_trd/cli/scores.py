@@ -10,7 +10,11 @@ import typer
 from pgs_trd.cli.common import Out, Threads, parse_columns, show_progress
 
 Genotypes = Annotated[
-    Path, typer.Argument(help="PLINK 1 prefix or .bed, or .vcf/.vcf.gz/.bcf.", show_default=False)
+    Path,
+    typer.Argument(
+        help="PLINK 1 or 2 prefix, .bed, .pgen, .bgen, .vcf, .vcf.gz or .bcf; chr{1:22,X}.bed.",
+        show_default=False,
+    ),
 ]
 WeightFiles = Annotated[
     list[Path],

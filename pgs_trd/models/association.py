@@ -64,7 +64,8 @@ def associate(
     -------
     associations
         Rows stratum x contrast x score: `stratum`, `contrast`, the columns of
-        `fit_logistic`, `n_cases`, `n_controls`, `score_mean`, `score_sd`,
+        `fit_logistic`, `n_cases`, `n_controls`, `n_incomplete` (people of the contrast
+        who lack the score or a covariate), `score_mean`, `score_sd`,
         `dropped_covariates`. `attrs["people"]` counts the people lost in the join.
 
     Raises
@@ -92,7 +93,8 @@ def associate(
     for part in people.strata:
         for name in contrasts:
             outcome = CONTRASTS[name].outcome(part.records)
-            adjusted, complete, dropped = usable_covariates(part, ~np.isnan(outcome))
+            included = ~np.isnan(outcome)
+            adjusted, complete, dropped = usable_covariates(part, included)
             fits = fit_logistic(
                 np.where(complete, outcome, np.nan),
                 part.scores,
@@ -104,6 +106,8 @@ def associate(
             )
             fits["n_cases"] = fits["n_events"]
             fits["n_controls"] = fits["n"] - fits["n_events"]
+            explain_missing(fits, part, included, complete)
+            fits["n_incomplete"] = int(included.sum()) - fits["n"]
             parts.append(label_fits(fits, part, dropped, contrast=name))
     return stack_fits(parts, people, standardise)
 
@@ -170,8 +174,28 @@ def usable_covariates(
         for name in map(str, part.covariates.columns)
         if not any(column == name or column.startswith(f"{name}_") for column in encoded.columns)
     ]
+    if not complete.any():
+        # Nothing varies among nobody; that is not why there is no estimate.
+        return encoded.reindex(part.covariates.index), complete, []
     kept = encoded.drop(columns=dropped).reindex(part.covariates.index)
     return kept, complete, [*silent, *dropped]
+
+
+def explain_missing(
+    fits: pd.DataFrame, part: StratumPeople, included: BoolArray, complete: BoolArray
+) -> None:
+    """Name in `reason` the covariate that leaves no complete cases, if one does."""
+    if complete.any():
+        return
+    reason = "no complete cases: each person lacks some covariate"
+    for name in part.covariates.columns:
+        given = part.covariates.loc[included, [name]]
+        # Text may be missing only once it is encoded, such as a sex of "unknown".
+        encoded = encode_covariates(given)
+        if given.isna().all(axis=None) or (encoded.shape[1] and encoded.isna().all(axis=None)):
+            reason = f"no complete cases: covariate {str(name)!r} is missing for everybody"
+            break
+    fits["reason"] = reason
 
 
 def label_fits(

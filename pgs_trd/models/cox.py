@@ -20,6 +20,8 @@ from pgs_trd.models.inputs import (
     People,
     Vector,
     batch_scores,
+    check_cluster,
+    explain_nobody,
     read_binary,
     read_covariates,
     read_labels,
@@ -132,6 +134,17 @@ def fit_cox(
     usable &= True if w is None else ~np.isnan(w)
     for labels in (groups, levels):
         usable &= True if labels is None else labels >= 0
+    nobody = explain_nobody(
+        usable,
+        x,
+        names,
+        duration=times.duration,
+        event=times.event,
+        entry=times.entry,
+        weights=w,
+        cluster=groups,
+        strata=levels,
+    )
     rows = FitRows(columns.names)
     for batch in batch_scores(columns, usable):
         chosen = batch.rows
@@ -151,7 +164,7 @@ def fit_cox(
             se=se,
             min_events_per_parameter=min_events_per_parameter,
         )
-        fit_batch(rows, batch, problem)
+        fit_batch(rows, batch, problem, nobody=nobody)
     return rows.table(confidence=confidence, conventions=_conventions(ties, se))
 
 
@@ -250,8 +263,7 @@ def _check_options(ties: str, se: str, cluster: Labels | None) -> None:
         raise UsageError(f"ties is {ties!r}: it must be one of {get_args(Ties)}")
     if se not in get_args(CoxErrors):
         raise UsageError(f"se is {se!r}: it must be one of {get_args(CoxErrors)}")
-    if (se == "cluster") != (cluster is not None):
-        raise UsageError("se='cluster' and the argument cluster need each other")
+    check_cluster(se, cluster)
 
 
 def _conventions(ties: str, se: str) -> dict[str, str | float]:

@@ -82,12 +82,15 @@ class Problem(Protocol):
         ...
 
 
-def fit_batch(rows: FitRows, batch: Batch, problem: Problem) -> None:
-    """Fit the scores of one batch and put them in their rows."""
+def fit_batch(rows: FitRows, batch: Batch, problem: Problem, *, nobody: str) -> None:
+    """Fit the scores of one batch and put them in their rows.
+
+    `nobody` is the reason of scores without complete cases.
+    """
     positions = np.array(batch.positions)
     rows.n[positions] = len(batch.rows)
     rows.n_events[positions] = problem.n_events
-    fault = problem.fault()
+    fault = problem.fault() if len(batch.rows) else ("no_complete_cases", nobody)
     start = np.zeros(problem.basis.columns.shape[0])
     if fault is None:
         start, fault = _fit_null(problem)

@@ -96,6 +96,14 @@ def read_labels(people: People, name: str, values: Labels) -> IntArray:
     return np.asarray(codes, dtype=np.int64)
 
 
+def check_cluster(se: str, cluster: Labels | None) -> None:
+    """Raise a UsageError if clusters are asked for and not given, or the other way round."""
+    if cluster is not None and se != "cluster":
+        raise UsageError(f"cluster is given, but se is {se!r}: add se='cluster', or leave it out")
+    if cluster is None and se == "cluster":
+        raise UsageError("se='cluster' needs the clusters: give cluster, one label a person")
+
+
 def read_binary(people: People, name: str, values: Vector) -> FloatArray:
     """Give a 0/1 vector, NaN where missing; refuse any other value."""
     numbers = read_vector(people, name, values)
@@ -197,6 +205,42 @@ def read_covariates(
     for position, name in enumerate(encoded.columns):
         refuse_infinite(f"covariate {name!r}", numbers[:, position])
     return numbers, tuple(str(name) for name in encoded.columns)
+
+
+def explain_nobody(
+    usable: BoolArray,
+    covariates: FloatArray,
+    names: Sequence[str],
+    **others: FloatArray | IntArray | None,
+) -> str:
+    """Say what is missing where a score has no complete cases.
+
+    Parameters
+    ----------
+    usable : (n_people,)
+        Who has everything but the score.
+    covariates : (n_people, n_covariates)
+        NaN where missing, with one of `names` a column.
+    others
+        Name to (n_people,): NaN or a negative code where missing; None is not used.
+    """
+    n_usable = int(usable.sum())
+    if n_usable:
+        return (
+            "no complete cases: every score value is missing among the "
+            f"{n_usable:,} people who have the rest"
+        )
+    empty = [
+        name
+        for name, values in others.items()
+        if values is not None
+        and bool(np.all(np.isnan(values) if values.dtype.kind == "f" else values < 0))
+    ]
+    absent = np.isnan(covariates).all(axis=0)
+    empty += [f"covariate {name!r}" for name, gone in zip(names, absent, strict=True) if gone]
+    if not empty:
+        return "no complete cases: everybody lacks something, but no one thing is always missing"
+    return f"no complete cases: {empty[0]} is missing for everybody"
 
 
 @dataclass(frozen=True)

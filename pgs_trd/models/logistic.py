@@ -18,6 +18,8 @@ from pgs_trd.models.inputs import (
     People,
     Vector,
     batch_scores,
+    check_cluster,
+    explain_nobody,
     read_binary,
     read_covariates,
     read_labels,
@@ -52,7 +54,7 @@ def fit_logistic(
     covariates: Matrix | None = None,
     *,
     method: LogisticMethod = "ml",
-    se: LogisticErrors = "model",
+    se: LogisticErrors | Literal["robust"] = "model",
     cluster: Labels | None = None,
     weights: Vector | None = None,
     offset: Vector | None = None,
@@ -77,7 +79,7 @@ def fit_logistic(
         "ml" for maximum likelihood; "firth" for the likelihood penalised by
         Jeffreys' prior [1]_ [2]_, which is finite under separation too.
     se
-        "model", "HC0", "HC1" or "cluster"; `firth` has "model" only.
+        "model", "HC0" (also called "robust"), "HC1" or "cluster"; `firth` has "model" only.
     cluster : (n_people,)
         Labels of clusters, for `se="cluster"`; missing is out.
     weights : (n_people,)
@@ -122,6 +124,7 @@ def fit_logistic(
     >>> fits.loc[0, "status"], int(fits.loc[0, "n"])
     ('ok', 500)
     """
+    se = "HC0" if se == "robust" else se
     _check_options(method, se, cluster)
     check_confidence(confidence)
     people = People()
@@ -136,6 +139,7 @@ def fit_logistic(
         usable &= True if extra is None else ~np.isnan(extra)
     if groups is not None:
         usable &= groups >= 0
+    nobody = explain_nobody(usable, x, names, outcome=y, weights=w, offset=shift, cluster=groups)
     rows = FitRows(columns.names)
     for batch in batch_scores(columns, usable):
         chosen = batch.rows
@@ -147,7 +151,7 @@ def fit_logistic(
             se=se,
             min_events_per_parameter=min_events_per_parameter,
         )
-        fit_batch(rows, batch, problem)
+        fit_batch(rows, batch, problem, nobody=nobody)
     return rows.table(confidence=confidence, conventions=_conventions(method, se))
 
 
@@ -235,8 +239,7 @@ def _check_options(method: str, se: str, cluster: Labels | None) -> None:
         raise UsageError(f"se is {se!r}: it must be one of {get_args(LogisticErrors)}")
     if method == "firth" and se != "model":
         raise UsageError(f"method 'firth' has model-based errors only, not se={se!r}")
-    if (se == "cluster") != (cluster is not None):
-        raise UsageError("se='cluster' and the argument cluster need each other")
+    check_cluster(se, cluster)
 
 
 def _pick(values: FloatArray | None, rows: IntArray) -> FloatArray | None:

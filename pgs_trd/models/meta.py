@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from pgs_trd.errors import UsageError
+from pgs_trd.errors import DataError, UsageError, join_faults
 from pgs_trd.models.arrays import FloatArray
 from pgs_trd.models.inputs import ModelDataError
 from pgs_trd.models.wald import check_confidence, wald_columns
@@ -17,6 +18,7 @@ from pgs_trd.tables import require_columns
 
 MetaMethod: TypeAlias = Literal["fixed", "dl"]
 
+COUNTS = ("n", "n_events")
 METHOD_NOTES = {
     "fixed": "inverse-variance, one common effect",
     "dl": "inverse-variance, random effects, tau2 by DerSimonian and Laird",
@@ -39,7 +41,8 @@ def meta_analyse(
     ----------
     estimates
         One row a stratum and test: the columns of `by`, `beta`, `se`; also `status`
-        (all rows count as ok without it), `n` and `n_events` (summed where present).
+        (all rows count as ok without it), `n` and `n_events` (summed; <NA> where a number
+        is missing), and `stratum`, which must differ within a test.
     by
         Columns that name one test. Their order of first appearance is kept.
     method
@@ -59,9 +62,10 @@ def meta_analyse(
     Raises
     ------
     UsageError
-        If the method is unknown or `by` is empty.
+        If the method is unknown, `by` is empty, or the estimates are pooled already.
     DataError
-        If a column is missing, or a row says "ok" without a number.
+        If a column is missing or holds text, a stratum repeats within a test, or a row
+        says "ok" without a number.
 
     References
     ----------
@@ -83,7 +87,14 @@ def meta_analyse(
     if not keys:
         raise UsageError("by is empty: name the columns that make one test, such as ('score',)")
     check_confidence(confidence)
+    if "n_strata" in estimates.columns:
+        raise UsageError(
+            f"estimates has a column 'n_strata': its {len(estimates):,} rows are pooled already. "
+            "Give the table with one row a stratum"
+        )
     require_columns(estimates, [*keys, "beta", "se"], "estimates")
+    estimates = _with_numbers(estimates)
+    _refuse_repeated_strata(estimates, keys)
     stands = _rows_that_stand(estimates)
     rows = [
         _pool_one(group, stands.loc[group.index], keys, method)
@@ -93,6 +104,9 @@ def meta_analyse(
     ]
     columns = [*keys, "beta", "se", "n_strata", "n_strata_out", "n", "n_events"]
     table = pd.DataFrame(rows, columns=[*columns, "q", "q_p_value", "i2", "tau2", "status"])
+    for count in COUNTS:
+        whole = table[count].astype("Int64")
+        table[count] = whole if whole.isna().any() else whole.astype(np.int64)
     wald = wald_columns(
         table["beta"].to_numpy(dtype=np.float64),
         table["se"].to_numpy(dtype=np.float64),
@@ -110,6 +124,37 @@ def meta_analyse(
         "confidence": confidence,
     }
     return table
+
+
+def _with_numbers(estimates: pd.DataFrame) -> pd.DataFrame:
+    """Give beta, se and counts as numbers, NaN where missing; count what is text."""
+    numbers, faults = {}, []
+    for name in ("beta", "se", *COUNTS):
+        if name not in estimates.columns:
+            continue
+        given = estimates[name].astype(object)
+        is_number = given.map(lambda value: isinstance(value, Real | np.bool_)).astype(bool)
+        n_text = int((~is_number & given.notna()).sum())
+        if n_text:
+            faults.append(f"{name}: {n_text:,} of {len(given):,} values are no number")
+        numbers[name] = given.where(is_number).astype(np.float64)
+    if faults:
+        raise DataError(join_faults("estimates", faults))
+    return estimates.assign(**numbers)
+
+
+def _refuse_repeated_strata(estimates: pd.DataFrame, keys: list[str]) -> None:
+    """Raise if a test has a stratum twice: its people would count twice."""
+    if "stratum" not in estimates.columns or "stratum" in keys:
+        return
+    named = estimates[estimates["stratum"].notna()]
+    n_repeated = int(named.duplicated([*keys, "stratum"]).sum())
+    if n_repeated:
+        raise DataError(
+            f"estimates: {n_repeated:,} of {len(estimates):,} rows repeat a stratum of their "
+            f"group (one group is one {' and '.join(keys)}). Pool people once: leave rows out, or "
+            "name in `by` what tells them apart"
+        )
 
 
 def _rows_that_stand(estimates: pd.DataFrame) -> pd.Series:
@@ -135,8 +180,9 @@ def _pool_one(
     pooled = group[stands.to_numpy()]
     row: dict[str, object] = {key: group[key].iloc[0] for key in keys}
     row |= {"n_strata": len(pooled), "n_strata_out": len(group) - len(pooled)}
-    for count in ("n", "n_events"):
-        row[count] = int(pooled[count].sum()) if count in pooled.columns else 0
+    for count in COUNTS:
+        known = count in pooled.columns and pooled[count].notna().all()
+        row[count] = int(pooled[count].sum()) if known else pd.NA
     if pooled.empty:
         return row | {"status": "no_estimates"}
     beta = pooled["beta"].to_numpy(dtype=np.float64)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
+from pandas.api import types as dtypes
 
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.errors import DataError, UsageError, join_faults
+from pgs_trd.models.inputs import ModelDataError
 from pgs_trd.tables import require_columns
 
 Standardise: TypeAlias = Literal["stratum", "none"]
@@ -91,7 +94,8 @@ def join_people(
     UsageError
         If a label or option is unknown.
     DataError
-        If a person occurs twice, columns are missing, or nobody is in all tables.
+        If a person occurs twice or has no id, columns are missing, a score is not made of
+        finite numbers, or nobody is in all tables.
     """
     if standardise not in get_args(Standardise):
         raise UsageError(
@@ -99,8 +103,9 @@ def join_people(
         )
     require_columns(records, ["person_id"], subject)
     by_person = _index_by_person(records, subject)
-    scored = scores.set_axis(_text_ids(scores.index), axis=0)
+    scored = scores.set_axis(_text_ids(scores.index, "scores"), axis=0)
     _refuse_repeated(scored.index, "scores")
+    scored = _finite_scores(scored)
     described = _describe_people(scored, covariates, stratum, covariate_columns)
     common = by_person.index.intersection(scored.index).intersection(described.covariates.index)
     _refuse_no_overlap(by_person.index, scored.index, described.covariates.index, subject, common)
@@ -136,12 +141,21 @@ class _Description:
     labels: pd.Series
 
 
-def _text_ids(ids: pd.Index | pd.Series) -> pd.Index:
-    return pd.Index([str(person) for person in ids], dtype=object)
+def _text_ids(ids: pd.Index | pd.Series, subject: str) -> pd.Index:
+    """Give ids as text; None, NaN and blank text are no id."""
+    missing = pd.Series(list(ids), dtype=object).isna()
+    text = [str(person) for person in ids]
+    n_without = sum(gap or not person.strip() for person, gap in zip(text, missing, strict=True))
+    if n_without:
+        raise DataError(
+            f"{subject}: {n_without:,} of {len(text):,} rows without 'person_id'. "
+            "Give each row its person, or leave it out"
+        )
+    return pd.Index(text, dtype=object)
 
 
 def _index_by_person(table: pd.DataFrame, subject: str) -> pd.DataFrame:
-    indexed = table.set_axis(_text_ids(table["person_id"]), axis=0)
+    indexed = table.set_axis(_text_ids(table["person_id"], subject), axis=0)
     _refuse_repeated(indexed.index, subject)
     return indexed
 
@@ -153,6 +167,42 @@ def _refuse_repeated(ids: pd.Index, subject: str) -> None:
             f"{subject}: {n_repeated:,} of {len(ids):,} rows repeat a person_id of an earlier row. "
             "Each person needs one row"
         )
+
+
+def _finite_scores(scored: pd.DataFrame) -> pd.DataFrame:
+    """Give scores as numbers; refuse text and infinities of all columns at once, by count."""
+    faults = []
+    for place, name in enumerate(scored.columns):
+        n_text = _count_no_numbers(scored.iloc[:, place])
+        if n_text:
+            faults.append(
+                f"column {str(name)!r}: {n_text:,} of {len(scored):,} values are no number"
+            )
+    if faults:
+        raise DataError(
+            f"{join_faults('scores', faults)}\nEvery column of scores is a score: leave ids "
+            "and labels out, and read numbers as numbers"
+        )
+    if not all(dtypes.is_float_dtype(kind) for kind in scored.dtypes):
+        scored = scored.astype(np.float64)
+    for place, name in enumerate(scored.columns):
+        n_infinite = int(
+            np.isinf(scored.iloc[:, place].to_numpy(np.float64, na_value=np.nan)).sum()
+        )
+        if n_infinite:
+            faults.append(f"score {str(name)!r}: {n_infinite:,} of {len(scored):,} are infinite")
+    if faults:
+        raise ModelDataError(
+            f"{join_faults('scores', faults)}\nMend them or set them to NaN, which leaves these "
+            "people out"
+        )
+    return scored
+
+
+def _count_no_numbers(values: pd.Series) -> int:
+    if dtypes.is_numeric_dtype(values.dtype) or dtypes.is_bool_dtype(values.dtype):
+        return 0
+    return sum(not isinstance(value, Real | np.bool_) for value in values[values.notna()])
 
 
 def _describe_people(

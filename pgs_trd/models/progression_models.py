@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from pgs_trd.errors import DataError, UsageError, join_faults
-from pgs_trd.models.association import label_fits, stack_fits, usable_covariates
+from pgs_trd.models.arrays import BoolArray
+from pgs_trd.models.association import explain_missing, label_fits, stack_fits, usable_covariates
 from pgs_trd.models.cox import CoxErrors, Ties, fit_cox
+from pgs_trd.models.inputs import ModelDataError
 from pgs_trd.models.people import JoinedPeople, Standardise, join_people
 from pgs_trd.tables import require_columns
 
@@ -42,7 +44,8 @@ def progression(
     Returns
     -------
     progressions
-        Rows stratum x score: `stratum`, the columns of `fit_cox`, `score_mean`,
+        Rows stratum x score: `stratum`, the columns of `fit_cox`, `n_incomplete`
+        (people with days who lack the event, the score or a covariate), `score_mean`,
         `score_sd`, `dropped_covariates`. `attrs["people"]` counts the people lost in
         the join.
 
@@ -69,32 +72,46 @@ def progression(
         standardise=standardise,
     )
     _refuse_no_events(people)
-    parts = []
+    parts, faults = [], []
     for part in people.strata:
         records = part.records
         known = records[needed].notna().all(axis=1).to_numpy()
         adjusted, complete, dropped = usable_covariates(part, known)
-        fits = fit_cox(
-            records["exit_days"].where(complete),
-            records["event"],
-            part.scores,
-            adjusted,
-            entry=records["entry_days"],
-            ties=ties,
-            se=se,
-            confidence=confidence,
-            min_events_per_parameter=min_events_per_parameter,
-        )
+        try:
+            fits = fit_cox(
+                records["exit_days"].where(complete),
+                records["event"],
+                part.scores,
+                adjusted,
+                entry=records["entry_days"],
+                ties=ties,
+                se=se,
+                confidence=confidence,
+                min_events_per_parameter=min_events_per_parameter,
+            )
+        except ModelDataError as error:
+            faults.append(f"stratum {part.label!r}: {error}")
+            continue
+        explain_missing(fits, part, known, complete)
+        fits["n_incomplete"] = int(_has_days(records).sum()) - fits["n"]
         parts.append(label_fits(fits, part, dropped))
+    if faults:
+        raise ModelDataError(join_faults("progression", faults))
     return stack_fits(parts, people, standardise)
+
+
+def _has_days(records: pd.DataFrame) -> BoolArray:
+    """Mark who was at risk at all: others of the follow-up have no days."""
+    return records[["entry_days", "exit_days"]].notna().all(axis=1).to_numpy(dtype=bool)
 
 
 def _refuse_no_events(people: JoinedPeople) -> None:
     faults = []
     for part in people.strata:
-        n_events = int(np.nansum(part.records["event"].to_numpy(dtype=np.float64, na_value=np.nan)))
+        at_risk = part.records[_has_days(part.records)]
+        n_events = int(np.nansum(at_risk["event"].to_numpy(dtype=np.float64, na_value=np.nan)))
         if not n_events:
-            n_people = len(part.records)
+            n_people = len(at_risk)
             faults.append(f"stratum {part.label!r}: no events among {n_people:,} people at risk")
     if faults:
         labels = ", ".join(repr(part.label) for part in people.strata)

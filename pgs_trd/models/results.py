@@ -12,6 +12,7 @@ from pgs_trd.models.wald import wald_columns
 
 STATUSES = {
     "ok": "the numbers of the row stand",
+    "no_complete_cases": "nobody has outcome, score and all covariates; reason names the gap",
     "no_events": "nobody among the complete cases has the event",
     "no_nonevents": "everybody among the complete cases has the event",
     "too_few_people": "no more complete cases than coefficients",

@@ -172,7 +172,9 @@ def _wrong_names(config: StudyConfig) -> list[str]:
             for name in strata
             if name not in labels
         ]
-    if not list(config.genotypes.parent.glob(glob.escape(config.genotypes.name) + "*")):
+    is_pattern = any(sign in config.genotypes.name for sign in "{#")
+    prefix = glob.escape(config.genotypes.name)
+    if not is_pattern and not list(config.genotypes.parent.glob(prefix + "*")):
         faults.append(f"no such genotypes: {config.genotypes}")
     try:
         load_definition(config.definition)

@@ -8,7 +8,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pgs_trd.errors import DataError, UsageError
-from pgs_trd.models import CONTRASTS, associate, fit_cox, fit_logistic, meta_analyse, progression
+from pgs_trd.models import (
+    CONTRASTS,
+    ModelDataError,
+    associate,
+    fit_cox,
+    fit_logistic,
+    meta_analyse,
+    progression,
+)
 
 PHENOTYPES = ["no_mdd", "responsive", "trd", "neither"]
 
@@ -284,3 +292,117 @@ def test_progression__a_stratum_without_events_is_refused(study, follow_up):
 
     with pytest.raises(DataError, match=rf"'AFR': no events among {african.sum():,} people"):
         progression(follow_up.assign(event=follow_up["event"] & ~african), scores, covariates)
+
+
+def test_associate__infinite_scores_are_counted_before_they_are_standardised(study):
+    """One infinity makes the whole standardised column NaN or infinite: a wrong count."""
+    phenotype, scores, covariates = study
+    scores.iloc[[3, 5], 0] = [np.inf, -np.inf]
+
+    with pytest.raises(ModelDataError, match=r"score 'a': 2 of 2,000 are infinite"):
+        associate(phenotype, scores, covariates)
+
+
+def test_associate__text_among_the_scores_is_named_and_not_shown(study):
+    """A family id left in the table; its values are ids of people."""
+    phenotype, scores, covariates = study
+    families = [f"family{i}" for i in range(1999)] + [None]
+
+    with pytest.raises(DataError) as caught:
+        associate(phenotype, scores.assign(FID=families), covariates)
+
+    assert "column 'FID': 1,999 of 2,000 values are no number" in str(caught.value)
+    assert "family1" not in str(caught.value)
+
+
+def test_associate__numbers_kept_as_objects_are_scores(study):
+    """Python numbers with None are what a database hands out."""
+    phenotype, scores, covariates = study
+    objects = scores.astype(object)
+
+    table = associate(phenotype, objects, covariates)
+
+    assert_allclose(table["beta"], associate(phenotype, scores, covariates)["beta"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, ""])
+def test_associate__rows_without_a_person_are_refused(study, missing):
+    """As text they would be one person named 'None' or 'nan', and join with another's."""
+    phenotype, scores, covariates = study
+    ids = phenotype["person_id"].astype(object).tolist()
+    ids[:2] = [missing, missing]
+
+    with pytest.raises(DataError, match="phenotype table: 2 of 2,000 rows without 'person_id'"):
+        associate(phenotype.assign(person_id=ids), scores, covariates)
+    with pytest.raises(DataError, match="scores: 2 of 2,000 rows without 'person_id'"):
+        associate(phenotype, scores.set_axis(pd.Index(ids, dtype=object)), covariates)
+
+
+@pytest.mark.parametrize(("column", "value"), [("PC1", np.nan), ("sex", "unknown"), ("sex", None)])
+def test_associate__a_covariate_that_a_stratum_lacks_is_named(study, column, value):
+    """The cases are there: 'no_events' would blame the phenotype."""
+    phenotype, scores, covariates = study
+    african = covariates["ancestry"] == "AFR"
+    covariates.loc[african, column] = value
+
+    table = associate(phenotype, scores, covariates, contrasts=["mdd_vs_none"])
+
+    here = table["stratum"] == "AFR"
+    assert (table["status"][here] == "no_complete_cases").all()
+    reason = f"no complete cases: covariate '{column}' is missing for everybody"
+    assert (table["reason"][here] == reason).all()
+    assert (table["dropped_covariates"][here] == "").all()
+    assert (table["status"][~here] == "ok").all()
+
+
+def test_associate__counts_who_is_not_a_complete_case(study):
+    """`n` and `n_incomplete` add up to the contrast; a gap in a score is of that score only."""
+    phenotype, scores, covariates = study
+    whole = associate(phenotype, scores, covariates, contrasts=["mdd_vs_none"])
+    european = np.flatnonzero(covariates["ancestry"] == "EUR")
+    covariates.loc[european[:30], "PC1"] = np.nan
+    scores.iloc[european[20:70], 0] = np.nan
+
+    table = associate(phenotype, scores, covariates, contrasts=["mdd_vs_none"])
+
+    assert table["n_incomplete"].tolist() == [0, 0, 70, 30]
+    assert (table["n"] + table["n_incomplete"]).tolist() == whole["n"].tolist()
+
+
+def test_progression__counts_who_is_at_risk_and_not_a_complete_case(study, follow_up):
+    """People without days were never at risk, and are not missing."""
+    _, scores, covariates = study
+    european = np.flatnonzero(covariates["ancestry"] == "EUR")
+    follow_up.loc[european[:10], ["entry_days", "exit_days"]] = np.nan
+    scores.iloc[european[5:25], 0] = np.nan
+
+    table = progression(follow_up, scores, covariates)
+
+    assert table["n_incomplete"].tolist() == [0, 0, 15, 0]
+    assert table["n"].tolist()[2:] == [len(european) - 25, len(european) - 10]
+
+
+def test_progression__people_never_at_risk_are_counted_by_stratum(study, follow_up):
+    """All strata at once: the reader knows which data to mend."""
+    _, scores, covariates = study
+    for label, n_wrong in (("AFR", 3), ("EUR", 4)):
+        rows = np.flatnonzero(covariates["ancestry"] == label)[:n_wrong]
+        follow_up.loc[rows, "exit_days"] = follow_up.loc[rows, "entry_days"]
+
+    with pytest.raises(ModelDataError) as caught:
+        progression(follow_up, scores, covariates)
+
+    n_african = int((covariates["ancestry"] == "AFR").sum())
+    assert f"stratum 'AFR': 3 of {n_african:,} people have" in str(caught.value)
+    assert f"stratum 'EUR': 4 of {2000 - n_african:,} people have" in str(caught.value)
+
+
+def test_progression__an_event_without_days_is_no_event(study, follow_up):
+    """Resistant before the time at risk: no model can use it."""
+    _, scores, covariates = study
+    african = (covariates["ancestry"] == "AFR").to_numpy()
+    gone = african & follow_up["event"].to_numpy()
+    follow_up.loc[gone, ["entry_days", "exit_days"]] = np.nan
+
+    with pytest.raises(DataError, match=rf"no events among {(african & ~gone).sum():,} people"):
+        progression(follow_up, scores, covariates)

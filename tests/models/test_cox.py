@@ -307,7 +307,7 @@ def test_fit_cox__finds_a_planted_effect():
     ("status", "change"),
     [
         ("no_events", lambda d, e, s, x: (d, e & False, s, x)),
-        ("no_events", lambda d, e, s, x: (d * np.nan, e, s, x[[]])),
+        ("no_complete_cases", lambda d, e, s, x: (d * np.nan, e, s, x[[]])),
         ("constant_score", lambda d, e, s, x: (d, e, s * 0 + 0.3, x)),
         ("collinear", lambda d, e, s, x: (d, e, s, x.assign(twice=2 * x["x0"]))),
         ("too_few_people", lambda d, e, s, x: (d.where(d.index < 3), e, s, x)),

@@ -296,8 +296,34 @@ def test_fit_logistic__nobody_complete_is_a_status(with_covariates):
 
     fits = fit_logistic(outcome * np.nan, scores, covariates if with_covariates else None)
 
-    assert fits["status"].tolist() == ["no_events", "no_events"]
+    assert fits["status"].tolist() == ["no_complete_cases"] * 2
+    assert fits["reason"].tolist() == ["no complete cases: outcome is missing for everybody"] * 2
     assert fits["n"].tolist() == [0, 0]
+
+
+def test_fit_logistic__nobody_complete_names_what_is_missing():
+    """'no cases' would send the reader to the phenotype; a score or covariate is the gap."""
+    outcome, scores, covariates = simulate(np.random.default_rng(19))
+
+    unscored = fit_logistic(outcome, scores.assign(s0=np.nan), covariates)
+    unadjusted = fit_logistic(outcome, scores, covariates.assign(x1=np.nan))
+
+    assert unscored["status"].tolist() == ["no_complete_cases", "ok"]
+    assert "every score value is missing among the 300 people" in unscored.loc[0, "reason"]
+    assert unadjusted["status"].tolist() == ["no_complete_cases"] * 2
+    assert (
+        unadjusted["reason"] == "no complete cases: covariate 'x1' is missing for everybody"
+    ).all()
+
+
+def test_fit_logistic__robust_is_another_name_of_hc0():
+    """fit_cox calls its sandwich so."""
+    outcome, scores, covariates = simulate(np.random.default_rng(19))
+
+    named = fit_logistic(outcome, scores, covariates, se="robust")
+
+    pd.testing.assert_frame_equal(named, fit_logistic(outcome, scores, covariates, se="HC0"))
+    assert named.attrs["conventions"]["se"] == "HC0"
 
 
 @pytest.mark.parametrize(
@@ -387,7 +413,8 @@ def test_fit_logistic__outcomes_other_than_0_and_1_are_counted():
     [
         ({"method": "probit"}, "method is 'probit'"),
         ({"se": "HC3"}, "se is 'HC3'"),
-        ({"se": "cluster"}, "need each other"),
+        ({"se": "cluster"}, "needs the clusters"),
+        ({"cluster": np.arange(300)}, "se is 'model': add se='cluster'"),
         ({"method": "firth", "se": "HC0"}, "model-based errors only"),
         ({"confidence": 95}, "confidence is 95"),
     ],

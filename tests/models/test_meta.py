@@ -111,3 +111,46 @@ def test_meta_analyse__refuses_an_ok_without_a_number():
         meta_analyse(strata(beta=[0.1], se=[0.1]).drop(columns="se"))
     with pytest.raises(UsageError, match="method is 'reml'"):
         meta_analyse(strata(beta=[0.1], se=[0.1]), method="reml")
+
+
+def test_meta_analyse__a_count_that_is_not_given_is_missing_not_zero():
+    """0 people would be read as a result."""
+    table = strata(beta=[0.1, 0.2], se=[0.1, 0.1])
+
+    without = meta_analyse(table.drop(columns=["n", "n_events"]))
+    partly = meta_analyse(table.assign(n=[100, np.nan]))
+
+    assert without[["n", "n_events"]].isna().all(axis=None)
+    assert partly["n"].isna().all()
+    assert partly["n_events"].tolist() == [20]
+
+
+def test_meta_analyse__a_stratum_twice_in_a_test_is_refused():
+    """Its people would count twice, and the error come out too small."""
+    table = strata(beta=[0.1, 0.2, 0.3, 0.4], se=[0.1] * 4, stratum=["A", "A", "B", "B"])
+
+    with pytest.raises(DataError, match="2 of 4 rows repeat a stratum of their group"):
+        meta_analyse(table)
+
+    apart = meta_analyse(table.assign(model=[1, 2, 1, 2]), by=["score", "model"])
+    assert_allclose(apart["beta"], [0.2, 0.3], rtol=1e-12)
+
+
+def test_meta_analyse__a_pooled_table_is_not_pooled_again():
+    """Each pooled row alone in its test would pass through as if it were new."""
+    pooled = meta_analyse(strata(beta=[0.1, 0.2], se=[0.1, 0.1]))
+
+    with pytest.raises(UsageError, match="its 1 rows are pooled already"):
+        meta_analyse(pooled)
+
+
+def test_meta_analyse__text_is_counted_not_shown():
+    """A table of the report has marks where numbers were."""
+    table = strata(beta=[0.1, "withheld"], se=["withheld", "withheld"])
+
+    with pytest.raises(DataError) as caught:
+        meta_analyse(table)
+
+    assert "beta: 1 of 2 values are no number" in str(caught.value)
+    assert "se: 2 of 2 values are no number" in str(caught.value)
+    assert "withheld" not in str(caught.value)

@@ -330,6 +330,21 @@ def test_curves__each_stretch_holds_enough_events_and_each_point_enough_people(s
     assert sum(isinstance(cell, str) for cell in at_start) != 1
 
 
+def test_curves__of_too_few_people_are_empty_tables_with_their_columns():
+    """Nobody is at risk at the origin, and never more than the threshold: no time is left."""
+    groups = [make_group(np.random.default_rng(i), f"group {i}", 15) for i in range(2)]
+    curves = pd.concat(groups, ignore_index=True)
+    curves.loc[curves["days"] == 0, "n_at_risk"] = 0
+    log = SuppressionLog()
+
+    shown = disclose_curves(curves, 20, log)
+
+    assert shown.points.empty
+    assert shown.risk.empty
+    assert list(shown.risk) == ["group", "years", "n_at_risk", "n_events_so_far"]
+    assert "risk_table" not in set(log.to_table()["table"])
+
+
 def test_curves__the_end_of_the_curve_is_the_true_one():
     """Merging must not leave the curve too high: the last point has the last survival."""
     curves = make_group(np.random.default_rng(3), "one", 800)

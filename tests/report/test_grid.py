@@ -24,8 +24,8 @@ tables = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
 )
 
 
-def range_of_cell(grid, cell, *, knows_marks):
-    """Smallest and largest value of a hidden cell that fit the shown numbers.
+def range_of_sum(grid, cells, *, knows_marks):
+    """Smallest and largest sum of hidden cells that fit the shown numbers.
 
     Written from the definition: every cell of the interior is a variable, every
     shown number an equation; a reader who knows what the marks mean has bounds
@@ -53,7 +53,7 @@ def range_of_cell(grid, cell, *, knows_marks):
     ends = []
     for sign in (1, -1):
         solution = linprog(
-            sign * indicator(*cell),
+            sign * np.sum([indicator(*cell) for cell in cells], axis=0),
             A_ub=np.array(upper) if upper else None,
             b_ub=limits or None,
             A_eq=np.array(equal) if equal else None,
@@ -78,8 +78,44 @@ def test_suppress_grid__no_hidden_cell_follows_from_what_is_shown(table, has_tot
     hidden = np.argwhere((grid.status == SMALL) | (grid.status == HIDDEN))
     for cell in itertools.islice(map(tuple, hidden), 6):
         for knows_marks in (False, True):
-            low, high = range_of_cell(grid, cell, knows_marks=knows_marks)
+            low, high = range_of_sum(grid, [cell], knows_marks=knows_marks)
             assert high - low > 0.5
+
+
+def hidden_by_line(grid):
+    """Hidden cells, without the total, of each row and column of a table and its totals."""
+    is_hidden = grid.status != SHOWN
+    for row in range(grid.counts.shape[0]):
+        yield [(row, int(column)) for column in np.flatnonzero(is_hidden[row, :-1])]
+    for column in range(grid.counts.shape[1]):
+        yield [(int(row), column) for row in np.flatnonzero(is_hidden[:-1, column])]
+
+
+@given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
+@settings(max_examples=40, deadline=None)
+def test_suppress_grid__no_small_sum_of_hidden_cells_follows_either(table, has_totals):
+    """A total less the shown cells of its line is the size of the group that is hidden."""
+    grid = suppress_grid(
+        np.array(table), 8, has_row_totals=has_totals[0], has_column_totals=has_totals[1]
+    )
+
+    for cells in hidden_by_line(grid):
+        if not 1 <= sum(grid.counts[cell] for cell in cells) <= 8:
+            continue
+        for knows_marks in (False, True):
+            low, high = range_of_sum(grid, cells, knows_marks=knows_marks)
+            assert high - low > 0.5
+
+
+def test_suppress_grid__two_small_cells_do_not_protect_each_other():
+    """180 - 35 - 126 says that 19 people are in the two hidden cells: 35 goes as well."""
+    counts = np.array([[11, 35, 8, 126], [90, 250, 80, 900], [130, 360, 110, 1390]])
+
+    grid = suppress_grid(counts, 20)
+
+    assert [grid.cell(0, column) for column in range(4)] == ["≤20", "withheld", "≤20", 126]
+    for cells in hidden_by_line(grid):
+        assert not 1 <= sum(grid.counts[cell] for cell in cells) <= 20
 
 
 @pytest.mark.parametrize("seed", range(6))

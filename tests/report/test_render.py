@@ -173,6 +173,32 @@ def test_report__no_hidden_count_is_anywhere(build, tmp_path):
             assert f"{secret:,}" not in text
 
 
+def test_report__is_finished_where_everything_is_hidden(build, tmp_path):
+    """A study of a few dozen people has a page, without survival curves."""
+    few = {"trd": 3, "responsive": 6, "neither": 2, "no_mdd": 9}
+
+    path = render_report(build({"AFR": few, "EUR": few}, n_scores=3), tmp_path, threshold=20)
+
+    page = Page(path.read_text())
+    assert (page.open, page.faults) == ([], [])
+    estimates = pd.read_csv(tmp_path / "tables" / "association.csv")
+    assert estimates[["beta", "se", "ci_low", "ci_high", "p_value"]].isna().all().all()
+    names = {path.name for path in tmp_path.rglob("*")}
+    assert "survival_curves.csv" not in names
+    assert not any(name.startswith("survival_1") for name in names)
+
+
+def test_report__is_finished_without_a_risk_table(build, tmp_path):
+    """All are hidden and enter after the origin: the risk table has no time to show."""
+    few = {"trd": 3, "responsive": 6, "neither": 2, "no_mdd": 9}
+    results = build({"EUR": few}, n_scores=2)
+    late = results.curves[results.curves["days"] > 0]
+
+    render_report(build({"EUR": few}, n_scores=2, curves=late), tmp_path, threshold=20)
+
+    assert not (tmp_path / "tables" / "survival_risk_table.csv").exists()
+
+
 def test_report__real_data_have_no_planted_effects(build, tmp_path):
     """Without a truth there is nothing to compare with; empty tables leave no empty section."""
     empty = pd.DataFrame()

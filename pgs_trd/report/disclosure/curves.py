@@ -71,8 +71,10 @@ def disclose_curves(
                 points.append(ordered_known.loc[kept, [*keys, "group", *_POINT_COLUMNS]])
             first_risk[group] = _risk_rows(ordered, keys, ticks, threshold)
         risks.extend(_protect_groups(list(first_risk.values())))
-    risk = pd.DataFrame([row for rows in risks for row in rows])
-    is_mark = risk[["n_at_risk", "n_events_so_far"]].map(lambda cell: isinstance(cell, str))
+    risk = pd.DataFrame(
+        [row for rows in risks for row in rows], columns=[*keys, "group", "years", *_RISK_COUNTS]
+    )
+    is_mark = risk[list(_RISK_COUNTS)].map(lambda cell: isinstance(cell, str))
     log.add(
         "risk_table", "count, or difference of two, of 1 to threshold", int(is_mark.sum().sum())
     )
@@ -83,6 +85,7 @@ def disclose_curves(
     return DisclosedCurves(shown, risk)
 
 
+_RISK_COUNTS = ("n_at_risk", "n_events_so_far")
 _POINT_COLUMNS = ("days", "survival", "ci_low", "ci_high")
 
 
@@ -203,7 +206,7 @@ def _protect_groups(
     """
     for column in range(min((len(rows) for rows in groups), default=0)):
         at_time = [rows[column] for rows in groups]
-        for name in ("n_at_risk", "n_events_so_far"):
+        for name in _RISK_COUNTS:
             marked = [isinstance(row[name], str) for row in at_time]
             others = [
                 row for row, mark in zip(at_time, marked, strict=True) if not mark and row[name]

@@ -8,6 +8,10 @@ numbers that the reader could not tell from the true one. The rows and columns o
 such a system form a network, so the corners of its polytope are whole numbers
 and a linear program is enough [1]_.
 
+Hidden cells of one line are a group of people too, and its size is the total less
+what is shown. So no line shows its total where its hidden cells sum to
+1..threshold. Sums over several lines at once are not judged.
+
 References
 ----------
 .. [1] Cox (1995) J Am Stat Assoc 90:1453, network models for cell suppression.
@@ -22,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from pgs_trd.report.disclosure.counts import WITHHELD, small_label
+from pgs_trd.report.disclosure.counts import WITHHELD, is_small, small_label
 
 SHOWN, SMALL, HIDDEN, ABSENT = range(4)
 IntArray = NDArray[np.int64]
@@ -91,7 +95,8 @@ def suppress_grid(
     Returns
     -------
     SuppressedGrid
-        No hidden cell of it can be computed from the shown ones.
+        No hidden cell of it can be computed from the shown ones, nor a sum of
+        1..threshold over all the hidden cells of a row or a column.
     """
     full = _with_totals(counts)
     status = np.where((full >= 1) & (full <= threshold), SMALL, SHOWN)
@@ -117,6 +122,8 @@ def _next_cell_to_hide(full: IntArray, status: IntArray, threshold: int) -> Cell
         unknown = [cell for cell in line if status[cell] != SHOWN]
         if len(unknown) == 1 and status[unknown[0]] != ABSENT:
             return _smallest_shown(line, full, status)
+        if _tells_small_sum(line, full, status, threshold):
+            return _smallest_shown(line, full, status)
     exposed = exposed_cells(full, status, threshold)
     if not exposed:
         return None
@@ -125,6 +132,14 @@ def _next_cell_to_hide(full: IntArray, status: IntArray, threshold: int) -> Cell
                   if cell[0] == row or cell[1] == column]  # fmt: skip
     everywhere = [cell for line in _lines(full.shape) for cell in line]
     return _smallest_shown(neighbours, full, status) or _smallest_shown(everywhere, full, status)
+
+
+def _tells_small_sum(line: list[Cell], full: IntArray, status: IntArray, threshold: int) -> bool:
+    """Tell whether a total, shown, less the shown cells of its line is 1..threshold."""
+    if status[line[-1]] != SHOWN:
+        return False
+    hidden = [int(full[cell]) for cell in line[:-1] if status[cell] != SHOWN]
+    return is_small(sum(hidden), threshold)
 
 
 def _lines(shape: tuple[int, ...]) -> Iterator[list[Cell]]:
