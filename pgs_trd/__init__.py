@@ -9,7 +9,6 @@ importing the package takes a fraction of a second.
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,7 +79,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return metadata.version("pgs-trd")
+        from importlib.metadata import version
+
+        return version("pgs-trd")
     if name not in _HOME:
         raise AttributeError(f"module 'pgs_trd' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -1,156 +1,132 @@
-"""Time `pgs-trd score` against plink2, both as whole processes, in alternation."""
+"""Time `pgs-trd score` against plink2, both as whole processes, in alternation.
+
+Sets are made once and kept. Every pair of results is compared: the ratio of two
+programs that compute different scores would say nothing.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
-import subprocess
-import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from data import make_data
+import numpy as np
+import pandas as pd
+from peers import (
+    Command,
+    Run,
+    available_blas,
+    describe_machine,
+    install_plink2,
+    measure,
+    our_program,
+    pgs_trd,
+    plink2,
+    version,
+)
 
-OPENBLAS = Path("/usr/lib/x86_64-linux-gnu/openblas-pthread")
+from data import convert, count_set, make_data, plink2_input, tile_vcf
 
-
-@dataclass(frozen=True)
-class Command:
-    """One program's way to do the job."""
-
-    name: str
-    arguments: list[str]
-    environment: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run took: wall seconds, processor seconds, peak memory in MiB."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def measure(command: Command) -> Run:
-    """Run once; take time and peak memory from the operating system's accounts."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command.arguments,
-        env={**os.environ, **command.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command.name} failed: {' '.join(command.arguments)}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def plink2(data: Path, form: str, n_scores: int, threads: int) -> Command | None:
-    """Give plink2's command; with OpenBLAS on one thread of its own where it is installed."""
-    program = find_plink2()
-    if program is None:
-        return None
-    columns = "4" if n_scores == 1 else f"4-{n_scores + 3}"
-    weights = data / f"weights_{n_scores}.tsv"
-    return Command(
-        "plink2",
-        [
-            program, "--bfile" if form == "bed" else "--pfile", str(data / "set"),
-            "--threads", str(threads), "--score", str(weights), "1", "2", "header-read",
-            "cols=+scoresums", "--score-col-nums", columns, "--out", str(data / "plink2"),
-        ],
-        {"LD_LIBRARY_PATH": str(OPENBLAS), "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def find_plink2() -> str | None:
-    """Give the plink2 program itself, not a shell script that chooses among builds."""
-    direct = Path("/usr/lib/plink2/plink2-avx2")
-    return str(direct) if direct.exists() else shutil.which("plink2")
-
-
-def pgs_trd(data: Path, form: str, n_scores: int, threads: int) -> Command:
-    """Give our command for the same scores."""
-    return Command(
-        "pgs-trd",
-        [
-            str(Path(sys.executable).with_name("pgs-trd")), "score",
-            str(data / f"set.{'bed' if form == 'bed' else 'pgen'}"),
-            "--weights", str(data / f"weights_{n_scores}.tsv"),
-            "--columns", "id=ID,effect_allele=A1,other_allele=A2,effect_weight=*",
-            "--by", "id", "--palindromes", "keep", "--threads", str(threads),
-            "--out", str(data / "pgs_trd.parquet"),
-        ],
-        {},
-    )  # fmt: skip
+SIZES = {"bed": (20_000, 200_000), "pgen": (20_000, 200_000)}
+DECODED_SIZE = (3_202, 100_000)
+"""Of BGEN and VCF, whose reading costs more than scoring."""
+LARGE = (50_000, 500_000)
 
 
 def compare(ours: Command, peer: Command, n_runs: int) -> str:
-    """Run both in alternation and give a row: medians and the median ratio pair by pair."""
-    measure(ours), measure(peer)
+    """Run both in alternation and give cells: medians and the median ratio pair by pair."""
     pairs = [(measure(ours), measure(peer)) for _ in range(n_runs)]
-
-    def middle(values: list[float]) -> float:
-        return statistics.median(values)
-
     mine, theirs = zip(*pairs, strict=True)
-    ratio = middle([b.wall / a.wall for a, b in pairs])
-    cells = [
-        f"{middle([r.wall for r in mine]):.2f} / {middle([r.cpu for r in mine]):.2f}",
-        f"{middle([r.memory for r in mine]):,.0f}",
-        f"{middle([r.wall for r in theirs]):.2f} / {middle([r.cpu for r in theirs]):.2f}",
-        f"{middle([r.memory for r in theirs]):,.0f}",
-        f"{ratio:.1f}x",
-    ]
-    return " | ".join(cells)
+    ratio = statistics.median([b.wall / a.wall for a, b in pairs])
+    memory = statistics.median([b.memory / a.memory for a, b in pairs])
+    return f"{middle(list(mine))} | {middle(list(theirs))} | {ratio:.1f}x | {memory:.1f}x"
 
 
-def version(program: str) -> str:
-    """Give the first line of a program's --version."""
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-    return done.stdout.strip().splitlines()[0]
+def middle(runs: list[Run]) -> Run:
+    """Give the median of each figure."""
+    return Run(
+        *(statistics.median([getattr(r, f) for r in runs]) for f in ("wall", "cpu", "memory"))
+    )
+
+
+def check_equal(ours: Path, theirs: Path) -> None:
+    """Stop unless all sums agree within the six digits that plink2 prints."""
+    mine = pd.read_parquet(ours).drop(columns="person_id").to_numpy()
+    table = pd.read_csv(theirs, sep="\t")
+    peer = table[[name for name in table if name.endswith("_SUM") and "DOSAGE" not in name]]
+    if not np.allclose(mine, peer.to_numpy(), rtol=2e-5, atol=2e-6):
+        worst = np.abs(mine - peer.to_numpy()).max()
+        raise SystemExit(f"{ours.name} and {theirs.name} differ by up to {worst:.3g}")
+
+
+def make_set(form: str, options: argparse.Namespace, program: str | None) -> Path | None:
+    """Make the set of a form unless it is there; None if it cannot be made."""
+    is_decoded = form in ("bgen", "vcf")
+    if is_decoded and options.tile:
+        folder = options.dir / f"tiled-{options.variants or DECODED_SIZE[1]}"
+        tile_vcf(options.tile, folder, options.variants or DECODED_SIZE[1])
+    else:
+        default = DECODED_SIZE if is_decoded else LARGE if options.large else SIZES[form]
+        n_people, n_variants = options.people or default[0], options.variants or default[1]
+        folder = options.dir / f"{n_people}x{n_variants}"
+        make_data(folder, n_people, n_variants)
+    return convert(folder, form, program)
+
+
+def run_form(form: str, options: argparse.Namespace, program: str | None) -> None:
+    """Print the rows of one form."""
+    genotypes = make_set(form, options, program)
+    if genotypes is None:
+        print(f"| {form}: not made, that needs plink2 | | | | | | |")
+        return
+    n_people, n_variants = count_set(genotypes)
+    for n_scores in options.scores:
+        weights = genotypes.with_name(f"weights_{n_scores}.tsv")
+        out = genotypes.with_name(f"ours_{form}_{n_scores}.parquet")
+        ours = pgs_trd(genotypes, weights, options.threads, out)
+        measure(ours)
+        plural = "s" if n_scores > 1 else ""
+        name = f"{form}, {n_people:,} x {n_variants:,}, {n_scores} score{plural}"
+        if program is None:
+            run = middle([measure(ours) for _ in range(options.runs)])
+            print(f"| {name} | {run} | | | | |", flush=True)
+            continue
+        for blas in options.blas or available_blas(program)[:1]:
+            given = plink2_input(genotypes, form)
+            theirs = genotypes.with_name(f"plink2_{form}_{n_scores}")
+            peer = plink2(program, blas, given, weights, n_scores, options.threads, theirs)
+            measure(peer)
+            check_equal(ours.out, peer.out)
+            print(f"| {name}; {blas} | {compare(ours, peer, options.runs)} |", flush=True)
 
 
 def main() -> None:
     """Make the data if they are not there, compare, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=20_000)
-    parser.add_argument("--variants", type=int, default=200_000)
+    parser.add_argument("--forms", nargs="+", choices=["bed", "pgen", "bgen", "vcf"],
+                        default=["bed", "pgen", "bgen", "vcf"])  # fmt: skip
+    parser.add_argument("--scores", nargs="+", type=int, choices=[1, 61], default=[1, 61])
+    parser.add_argument("--people", type=int, help="instead of the size of the form")
+    parser.add_argument("--variants", type=int, help="instead of the size of the form")
+    parser.add_argument("--large", action="store_true", help="50,000 x 500,000 bed and pgen")
+    parser.add_argument("--tile", type=Path, help="VCF whose records make up BGEN and VCF")
     parser.add_argument("--dir", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--forms", nargs="+", choices=["bed", "pgen"], default=["bed"])
+    parser.add_argument("--blas", nargs="+", choices=["OpenBLAS", "reference BLAS"],
+                        help="of plink2; default: the best that is there")  # fmt: skip
     options = parser.parse_args()
-    data = options.dir / f"{options.people}x{options.variants}"
-    make_data(data, options.people, options.variants)
-    ours = str(Path(sys.executable).with_name("pgs-trd"))
-    print(f"{options.people:,} people x {options.variants:,} variants, {options.threads} threads")
-    print(version(ours))
-    peer_program = find_plink2()
-    if peer_program is None:
-        print("plink2 is not installed: only our own times")
-    else:
-        blas = "OpenBLAS" if OPENBLAS.exists() else "the BLAS of the distribution"
-        print(f"{version(peer_program)}, {blas}")
-    print("\n| | pgs-trd wall / cpu s | MiB | plink2 wall / cpu s | MiB | ratio of wall |")
-    print("|---|---|---|---|---|---|")
+    program = install_plink2()
+    print(f"{describe_machine()}; {options.threads} threads, files in the page cache")
+    print(version(our_program()))
+    if program is not None:
+        print(f"{version(program)}; BLAS there: {', '.join(available_blas(program))}")
+    print(
+        "\n| | pgs-trd wall / cpu s | MiB | plink2 wall / cpu s | MiB | ratio of wall "
+        "| ratio of MiB |\n|---|---|---|---|---|---|---|"
+    )
     for form in options.forms:
-        for n_scores in (1, 61):
-            mine = pgs_trd(data, form, n_scores, options.threads)
-            peer = plink2(data, form, n_scores, options.threads)
-            name = f"{form}, {n_scores} score{'s' if n_scores > 1 else ''}"
-            if peer is None:
-                run = measure(mine)
-                print(f"| {name} | {run.wall:.2f} / {run.cpu:.2f} | {run.memory:,.0f} | | | |")
-            else:
-                print(f"| {name} | {compare(mine, peer, options.runs)} |", flush=True)
+        run_form(form, options, program)
 
 
 if __name__ == "__main__":

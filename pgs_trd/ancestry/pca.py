@@ -152,9 +152,8 @@ def _standardised_blocks(genotypes: GenotypeSource, rows: IntArray) -> Iterator[
 
 def _copies(block: GenotypeBlock, n_people: int) -> Float32Array:
     """Give copies of the counted allele as numbers, NaN where missing."""
-    if block.dosages is not None:
-        return block.dosages.astype(np.float32)
-    assert block.codes is not None
+    if block.codes is None:
+        return block.dosages
     copies = unpack_codes(block.codes, n_people).astype(np.float32)
     copies[copies < 0] = np.nan
     return copies

@@ -1,13 +1,17 @@
-"""`pgs-trd match` and `pgs-trd score`."""
+"""`pgs-trd match`, `pgs-trd score` and `pgs-trd merge`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pgs_trd.cli.common import Out, Threads, parse_columns, show_progress
+from pgs_trd.cli.common import Out, Threads, parse_columns, show_progress, split_list
+from pgs_trd.errors import UsageError
+
+if TYPE_CHECKING:
+    from pgs_trd.scoring import Scores
 
 Genotypes = Annotated[
     Path,
@@ -19,8 +23,15 @@ Genotypes = Annotated[
 WeightFiles = Annotated[
     list[Path],
     typer.Option(
-        "--weights", "-w", help="Weight file; give it again for more.", show_default=False
+        "--weights",
+        "-w",
+        help="Weight file, or a folder of them; give it again for more.",
+        show_default=False,
     ),
+]
+ScoresOut = Annotated[
+    Path,
+    typer.Option("--out", "-o", help="File to write (.tsv, .csv, .parquet, or .sscore as plink2)."),
 ]
 ColumnNames = Annotated[
     str | None,
@@ -29,6 +40,30 @@ ColumnNames = Annotated[
         help="Our names to the file's: id=ID,effect_allele=A1,other_allele=A2,chromosome=chr,"
         "position=pos,effect_weight=BETA; effect_weight=* takes every other numeric column.",
     ),
+]
+Thresholds = Annotated[
+    str | None,
+    typer.Option(
+        "--p-thresholds",
+        help="One score for each, of the rows with at most that p-value: 5e-8,0.05,1.",
+    ),
+]
+Chain = Annotated[
+    Path | None,
+    typer.Option("--chain", help="Chain file that lifts the weights to the genotypes' build."),
+]
+Keep = Annotated[Path | None, typer.Option("--keep", help="File of the people to score.")]
+Remove = Annotated[Path | None, typer.Option("--remove", help="File of people to leave out.")]
+Extract = Annotated[Path | None, typer.Option("--extract", help="File of the variants to use.")]
+Exclude = Annotated[Path | None, typer.Option("--exclude", help="File of variants to leave out.")]
+UpdateSex = Annotated[
+    Path | None, typer.Option("--update-sex", help="File of the sex of people, for chromosome X.")
+]
+Sample = Annotated[
+    Path | None, typer.Option("--sample", help="The .sample of a BGEN, if not beside it.")
+]
+Field = Annotated[
+    Literal["auto", "GT", "DS"], typer.Option("--vcf-field", help="Calls or dosages of a VCF.")
 ]
 Palindromes = Annotated[
     Literal["drop", "keep", "frequency"],
@@ -41,6 +76,16 @@ MinOverlap = Annotated[
 By = Annotated[
     Literal["position", "id"], typer.Option("--by", help="Find variants by position or by id.")
 ]
+CheckFrequencies = Annotated[
+    bool,
+    typer.Option(
+        "--check-frequencies",
+        help="Compare the weight file's allele frequencies with those of the genotypes.",
+    ),
+]
+Averages = Annotated[
+    bool, typer.Option("--averages", help="Write sums divided by the number of alleles too.")
+]
 
 
 def match(
@@ -51,6 +96,16 @@ def match(
     palindromes: Palindromes = "drop",
     min_overlap: MinOverlap = 0.75,
     by: By = "position",
+    chain: Chain = None,
+    check_frequencies: CheckFrequencies = False,
+    p_thresholds: Thresholds = None,
+    keep: Keep = None,
+    remove: Remove = None,
+    extract: Extract = None,
+    exclude: Exclude = None,
+    update_sex: UpdateSex = None,
+    sample: Sample = None,
+    vcf_field: Field = "auto",
 ) -> None:
     """Match weight files to genotypes, and say why each row did or did not.
 
@@ -59,25 +114,32 @@ def match(
 
     Example: pgs-trd match cohort.bed --weights PGS000001.txt.gz --out match.tsv
     """
+    from pgs_trd.steps.inputs import Target
     from pgs_trd.steps.scores import match_step
 
-    result = match_step(
-        genotypes,
-        weights,
-        out,
-        columns=parse_columns(columns),
-        palindromes=palindromes,
-        min_overlap=min_overlap,
-        by=by,
-    )
-    for row in result.summary.itertuples():
+    with show_progress() as progress:
+        summary = match_step(
+            genotypes,
+            weights,
+            out,
+            target=Target(keep, remove, extract, exclude, update_sex, sample, vcf_field),
+            columns=parse_columns(columns),
+            p_thresholds=parse_thresholds(p_thresholds),
+            chain=chain,
+            palindromes=palindromes,
+            min_overlap=min_overlap,
+            by=by,
+            check_frequencies=check_frequencies,
+            progress=lambda share: progress("weights", share),
+        )
+    for row in summary.itertuples():
         typer.echo(f"{row.score}: {row.verdict}", err=True)
 
 
 def score(
     genotypes: Genotypes,
     weights: WeightFiles,
-    out: Out,
+    out: ScoresOut,
     columns: ColumnNames = None,
     palindromes: Palindromes = "drop",
     missing: Annotated[
@@ -86,6 +148,39 @@ def score(
     ] = "mean",
     min_overlap: MinOverlap = 0.75,
     by: By = "position",
+    scale: Annotated[
+        Literal["none", "center", "standardize"],
+        typer.Option("--scale", help="Copies as they are, less their mean, or also over their SD."),
+    ] = "none",
+    male_x: Annotated[
+        Literal["0..2", "0..1"],
+        typer.Option(
+            "--male-x", help="What a man's chromosome X counts: twice, as plink2, or once."
+        ),
+    ] = "0..2",
+    read_freq: Annotated[
+        Path | None,
+        typer.Option("--read-freq", help="Allele frequencies: plink2 .afreq, or a table."),
+    ] = None,
+    small_sample: Annotated[
+        bool,
+        typer.Option("--small-sample", help="Take frequencies from fewer than 50 people."),
+    ] = False,
+    check_frequencies: CheckFrequencies = False,
+    p_thresholds: Thresholds = None,
+    chain: Chain = None,
+    part: Annotated[
+        bool,
+        typer.Option("--part", help="The genotypes are one part of a genome, for `merge`."),
+    ] = False,
+    averages: Averages = False,
+    keep: Keep = None,
+    remove: Remove = None,
+    extract: Extract = None,
+    exclude: Exclude = None,
+    update_sex: UpdateSex = None,
+    sample: Sample = None,
+    vcf_field: Field = "auto",
     threads: Threads = None,
 ) -> None:
     """Score everybody with every weight file, in one pass over the genotypes.
@@ -95,6 +190,7 @@ def score(
 
     Example: pgs-trd score cohort.bed -w PGS000001.txt.gz -w PGS000002.txt.gz -o scores.tsv
     """
+    from pgs_trd.steps.inputs import Target
     from pgs_trd.steps.scores import score_step
 
     with show_progress() as progress:
@@ -102,14 +198,51 @@ def score(
             genotypes,
             weights,
             out,
+            target=Target(keep, remove, extract, exclude, update_sex, sample, vcf_field),
             columns=parse_columns(columns),
+            p_thresholds=parse_thresholds(p_thresholds),
+            chain=chain,
             palindromes=palindromes,
             missing=missing,
             min_overlap=min_overlap,
             by=by,
+            scale=scale,
+            male_x=male_x,
+            read_freq=read_freq,
+            check_frequencies=check_frequencies,
+            small_sample=small_sample,
+            averages=averages,
+            part=part,
             threads=threads,
             progress=lambda share: progress("scores", share),
+            reading_progress=lambda share: progress("weights", share),
         )
+    _say_what_was_scored(result, out)
+
+
+def merge(
+    parts: Annotated[
+        list[Path],
+        typer.Argument(help="What `score --part` wrote, one file a part.", show_default=False),
+    ],
+    out: ScoresOut,
+    min_overlap: MinOverlap = 0.75,
+    averages: Averages = False,
+) -> None:
+    """Add up the scores of parts of one genome, such as its chromosomes.
+
+    The result is that of the whole genome, to the last bit. Parts of other
+    people, weight files or options are refused, and so is a variant in two parts.
+
+    Example: pgs-trd merge chr1.parquet chr2.parquet --out scores.parquet
+    """
+    from pgs_trd.steps.merge import merge_step
+
+    result = merge_step(parts, out, min_overlap=min_overlap, averages=averages)
+    _say_what_was_scored(result, out)
+
+
+def _say_what_was_scored(result: Scores, out: Path) -> None:
     typer.echo(
         f"{result.scores.shape[1]} of {len(result.summary)} scores of "
         f"{len(result.scores):,} people: {out}",
@@ -117,7 +250,28 @@ def score(
     )
 
 
+def parse_thresholds(text: str | None) -> list[float] | None:
+    """Read ``5e-8,0.05,1`` into numbers.
+
+    Raises
+    ------
+    UsageError
+        If one of them is no number in (0, 1], or there is none.
+    """
+    if text is None:
+        return None
+    example = "write for example --p-thresholds 5e-8,0.05,1"
+    try:
+        thresholds = [float(part) for part in split_list(text)]
+    except ValueError as error:
+        raise UsageError(f"--p-thresholds: {text!r} is no list of numbers; {example}") from error
+    if not thresholds or not all(0.0 < threshold <= 1.0 for threshold in thresholds):
+        raise UsageError(f"--p-thresholds: {text!r} has to hold p-values in (0, 1]; {example}")
+    return thresholds
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to `app`."""
     app.command()(match)
     app.command()(score)
+    app.command()(merge)

@@ -87,8 +87,10 @@ def number_sites(variants: pd.DataFrame, record: IntArray | None = None) -> IntA
     position = variants["position"].to_numpy(dtype=np.int64)
     chromosome = pd.factorize(variants["chromosome"])[0].astype(np.int64)
     key = (chromosome << 32) | np.where(is_placed(position), position, 0)
-    repeated = pd.Series(key).duplicated(keep=False).to_numpy() & is_placed(position)
     site = record.copy()
+    if np.all(np.diff(key) > 0):
+        return site
+    repeated = pd.Series(key).duplicated(keep=False).to_numpy() & is_placed(position)
     if not repeated.any():
         return site
     rows = np.flatnonzero(repeated)

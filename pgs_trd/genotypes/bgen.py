@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import mmap
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import bgen as bgen_package
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import zstandard
 
 from pgs_trd.errors import DataError, UsageError
-from pgs_trd.genotypes.alleles import canonical_chromosomes, number_sites, upper_case
+from pgs_trd.genotypes import _decode
 from pgs_trd.genotypes.bgen_samples import check_same_people, read_sample, samples_inside
-from pgs_trd.genotypes.source import (
-    BLOCK_SIZE,
-    Float32Array,
-    GenotypeBlock,
-    Int8Array,
-    IntArray,
-    check_rows,
+from pgs_trd.genotypes.decoding import (
+    DAMAGED,
+    Piece,
+    Stamp,
+    decode_blocks,
+    read_at,
+    text_column,
 )
+from pgs_trd.genotypes.source import BLOCK_SIZE, GenotypeBlock, IntArray, check_rows
+from pgs_trd.genotypes.variants import make_variants
 
 MAGICS = (b"bgen", b"\0\0\0\0")
 HEADER_SIZE = 24
@@ -35,8 +36,10 @@ COMPRESSIONS = {0: "none", 1: "zlib", 2: "zstd"}
 LAYOUT_2 = 2  # Of BGEN 1.2 and 1.3; layout 1 is BGEN 1.1.
 HAS_SAMPLES = 1 << 31
 MAX_BITS = 32
-DOSAGE_SLACK = 1e-3  # Rounding of probabilities to 8 bits and to float32.
-DAMAGED = "a truncated or damaged file"
+
+# Columns of what _decode.scan_bgen gives; texts take two, their start and length.
+OFFSET, ID, CHROMOSOME, POSITION, N_ALLELES, GENOTYPES, SIZE = 0, 1, 3, 5, 6, 8, 9
+RECORD_COLUMNS = 10
 
 _U16, _U32 = struct.Struct("<H"), struct.Struct("<I")
 
@@ -47,66 +50,84 @@ class BgenSource:
 
     The first allele is `other_allele` as if it were REF (plink2's ``ref-first``).
     BGEN does not say which allele is REF: matching goes by the pair. The dosage is
-    the expected number of copies, the sum of probability times copies.
+    the expected number of copies, the sum of probability times copies, rounded once
+    to 1/16384 copy. Blocks whose every dosage is whole come as codes.
     """
 
     paths: tuple[Path, ...]
     samples: pd.DataFrame
     variants: pd.DataFrame
+    compression: int = field(repr=False)
+    stamp: Stamp = field(repr=False)
     record: IntArray = field(repr=False)
     alternative: IntArray = field(repr=False)
-    offset: IntArray = field(repr=False)
+    place: IntArray = field(repr=False)
+    n_alleles: IntArray = field(repr=False)
     format: str = "bgen"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
-        """Decode dosages of `rows`; see `GenotypeSource.blocks`.
+        """Decode genotypes of `rows`; see `GenotypeSource.blocks`.
 
-        The records of a file are passed over in order, decoding those asked for. A
-        block has `ploidy` if anybody in it is haploid.
+        Only the records asked for are read, by several threads. A block has
+        `ploidy` if anybody in it is haploid.
 
         Raises
         ------
         DataError
             If a record is damaged, has calls of three or more alleles, or
-            probabilities whose sum is so far above one that a dosage is negative.
+            probabilities whose sum is above one; or the file changed.
         """
         rows = check_rows(rows, len(self.variants), block_size)
-        decoded = self._decode(rows)
-        for start in range(0, len(rows), block_size):
-            part = rows[start : start + block_size]
-            dosages: Float32Array = np.empty((len(part), len(self.samples)), dtype=np.float32)
-            ploidy: Int8Array | None = None
-            for index in range(len(part)):
-                dosages[index], n_alleles = next(decoded)
-                if n_alleles is not None and ploidy is None:
-                    # Rows before were diploid: whoever has a call has two alleles.
-                    ploidy = np.zeros(dosages.shape, dtype=np.int8)
-                    ploidy[:index] = np.where(np.isnan(dosages[:index]), 0, 2)
-                if ploidy is not None:
-                    diploid = np.where(np.isnan(dosages[index]), 0, 2)
-                    ploidy[index] = diploid if n_alleles is None else n_alleles
-            yield GenotypeBlock(rows=part, dosages=dosages, ploidy=ploidy)
+        self.stamp.check(self.paths[0])
+        n_people = len(self.samples)
+        with self.paths[0].open("rb") as handle:
+            descriptor = handle.fileno()
+            yield from decode_blocks(
+                rows, block_size, n_people, lambda part: self._decode(descriptor, part)
+            )
 
-    def _decode(self, rows: IntArray) -> Iterator[tuple[Float32Array, Int8Array | None]]:
-        """Give dosage and, unless all are diploid, ploidy of each row."""
-        name = self.paths[0].name
-        before = -1
-        with _as_data_error(name):
-            reader = bgen_package.BgenReader(str(self.paths[0]), delay_parsing=True)
-        try:
-            for row in rows:
-                record = int(self.record[row])
-                with _as_data_error(f"{name}: record {record + 1:,}"):
-                    for _ in range(record - before):
-                        variant = next(reader)
-                    if record != before:
-                        if variant.fileoffset != self.offset[record]:
-                            raise DataError(f"{name}: changed since it was opened")
-                        copies, ploidy = _count_copies(variant)
-                        before = record
-                yield copies[self.alternative[row] - 1], ploidy
-        finally:
-            reader.close()
+    def _decode(self, descriptor: int, rows: IntArray) -> Piece:
+        n_people = len(self.samples)
+        piece = Piece.of(len(rows), n_people)
+        decompress = zstandard.ZstdDecompressor()
+        ploidy = np.empty(n_people, dtype=np.int8)
+        units = np.empty((1, n_people), dtype=np.uint16)
+        before, is_mixed = -1, False
+        for index, row in enumerate(rows.tolist()):
+            record = int(self.record[row])
+            n_alleles = int(self.n_alleles[record])
+            try:
+                if record != before:
+                    raw = self._read_record(descriptor, record, decompress)
+                    if len(units) != n_alleles - 1:
+                        units = np.empty((n_alleles - 1, n_people), dtype=np.uint16)
+                    is_mixed = _decode.decode_bgen(raw, units, ploidy, n_people, n_alleles)
+                    before = record
+            except (OSError, ValueError, zlib.error, zstandard.ZstdError) as error:
+                raise DataError(
+                    f"{self.paths[0].name}: record {record + 1:,} {error}: {DAMAGED}"
+                ) from error
+            piece.put_units(index, units[int(self.alternative[row]) - 1])
+            piece.put_ploidy(index, ploidy if is_mixed else None)
+        return piece
+
+    def _read_record(self, descriptor: int, record: int, zstd: zstandard.ZstdDecompressor) -> bytes:
+        start, size = self.place[record].tolist()
+        raw = read_at(descriptor, start, size)
+        if not self.compression:
+            return raw
+        n_bytes = _U32.unpack_from(raw)[0]
+        if self.compression == 2:
+            found = zstd.decompress(raw[4:], max_output_size=n_bytes)
+        else:
+            # Not more than announced, whatever the stream would unfold to.
+            stream = zlib.decompressobj()
+            found = stream.decompress(memoryview(raw)[4:], n_bytes + 1)
+            if not stream.eof:
+                raise ValueError("does not end where it says")
+        if len(found) != n_bytes:
+            raise ValueError(f"unfolds to {len(found):,} bytes, not {n_bytes:,}")
+        return found
 
 
 def open_bgen(path: Path, *, sample: Path | None = None) -> BgenSource:
@@ -136,6 +157,7 @@ def open_bgen(path: Path, *, sample: Path | None = None) -> BgenSource:
         raise DataError(
             f"{path.name}: {path.stat().st_size} bytes long; a BGEN has {HEADER_SIZE} or more"
         )
+    stamp = Stamp.of(path)
     with (
         path.open("rb") as handle,
         mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content,
@@ -145,16 +167,31 @@ def open_bgen(path: Path, *, sample: Path | None = None) -> BgenSource:
         if flags & HAS_SAMPLES:
             ids = _read_ids(content, header_end, start, n_people, path)
         compression = flags & 3
-        variants, record, alternative, offset = _read_sites(
-            content, start, (n_records, n_people, compression), path
-        )
+        records = _scan(content, start, (n_records, n_people, compression), path)
+        variants, record, alternative = _read_sites(content, records, path)
+    paths, samples = _find_people(path, sample, n_people, ids)
+    return BgenSource(
+        paths,
+        samples,
+        variants,
+        compression=compression,
+        stamp=stamp,
+        record=record,
+        alternative=alternative,
+        place=np.ascontiguousarray(records[:, GENOTYPES : SIZE + 1]),
+        n_alleles=np.ascontiguousarray(records[:, N_ALLELES]),
+    )
+
+
+def _find_people(
+    path: Path, sample: Path | None, n_people: int, ids: list[str] | None
+) -> tuple[tuple[Path, ...], pd.DataFrame]:
     beside = path.with_suffix(".sample")
     if sample is None and not beside.is_file():
-        samples = samples_inside(ids, path)
-        return BgenSource((path,), samples, variants, record, alternative, offset)
+        return (path,), samples_inside(ids, path)
     samples = read_sample(sample or beside)
     check_same_people(samples, n_people, ids if sample is None else None, sample or beside)
-    return BgenSource((path, sample or beside), samples, variants, record, alternative, offset)
+    return (path, sample or beside), samples
 
 
 def _read_header(content: mmap.mmap, path: Path) -> tuple[int, int, int, int, int]:
@@ -207,155 +244,74 @@ def _text(content: mmap.mmap, place: int, width: struct.Struct, end: int) -> tup
     return content[start:stop].decode(), stop
 
 
-def _read_sites(
-    content: mmap.mmap, place: int, shape: tuple[int, int, int], path: Path
-) -> tuple[pd.DataFrame, IntArray, IntArray, IntArray]:
-    """Read one row for each allele but the first; each record's place is checked on the way."""
+def _scan(content: mmap.mmap, start: int, shape: tuple[int, int, int], path: Path) -> IntArray:
+    """Give the places of all records, (n_records, 10); each is checked against the file."""
     n_records, n_people, compression = shape
-    found: list[tuple[str, int, str, str, str, int, int]] = []
-    offset = np.empty(min(n_records, len(content)), dtype=np.int64)
-    end = len(content)
-    for record in range(n_records):
-        try:
-            offset[record] = place
-            variant_id, place = _text(content, place, _U16, end)
-            name, place = _text(content, place, _U16, end)
-            chromosome, place = _text(content, place, _U16, end)
-            position, n_alleles = struct.unpack_from("<IH", content, place)
-            place += 6
-            alleles = []
-            for _ in range(n_alleles):
-                allele, place = _text(content, place, _U32, end)
-                alleles.append(allele)
-            place = _check_genotypes(content, place, n_alleles, n_people, compression)
-        except (struct.error, IndexError, ValueError, zlib.error, zstandard.ZstdError) as error:
-            raise DataError(
-                f"{path.name}: record {record + 1:,} of {n_records:,} cannot be read: {DAMAGED}"
-            ) from error
-        for k, allele in enumerate(alleles[1:], start=1):
-            label = name or variant_id or "."
-            found.append((chromosome, position, label, allele, alleles[0], record, k))
-    if place != end:
+    # A record has at least 20 bytes: a header that counts more is damaged.
+    records = np.empty((min(n_records, len(content) // 20 + 1), RECORD_COLUMNS), dtype=np.int64)
+    n_found = _decode.scan_bgen(content, records, start, compression)
+    records = records[:n_found]
+    wrong = _wrong_sizes(content, records, n_people, compression)
+    if n_found < n_records or wrong.any():
+        first = int(wrong.argmax()) if wrong.any() else n_found
         raise DataError(
-            f"{path.name}: {end - place:,} bytes follow the last of its {n_records:,} variants: "
-            "damaged, or its header counts too few"
+            f"{path.name}: record {first + 1:,} of {n_records:,} cannot be read: {DAMAGED}"
         )
-    if not found:
-        raise DataError(f"{path.name}: none of its {n_records:,} variants has a second allele")
-    columns = list(zip(*found, strict=True))
-    record_of = np.array(columns[5], dtype=np.int64)
-    variants = pd.DataFrame(
-        {
-            "chromosome": canonical_chromosomes(columns[0]),
-            "position": np.array(columns[1], dtype=np.int64),
-            "id": np.array(columns[2], dtype=object),
-            "counted_allele": upper_case(columns[3]),
-            "other_allele": upper_case(columns[4]),
-        }
-    )
-    variants["site"] = number_sites(variants, record_of)
-    return variants, record_of, np.array(columns[6], dtype=np.int64), offset
+    end = int(records[-1, GENOTYPES] + records[-1, SIZE])
+    if end != len(content):
+        raise DataError(
+            f"{path.name}: {len(content) - end:,} bytes follow the last of its {n_records:,} "
+            "variants: damaged, or its header counts too few"
+        )
+    return records
 
 
-def _check_genotypes(
-    content: mmap.mmap, place: int, n_alleles: int, n_people: int, compression: int
-) -> int:
-    """Give the end of a record's genotypes; raise unless its sizes can be of diploid calls.
-
-    The bgen package reserves what the record says it needs, so that is checked first.
-    """
-    size = int(_U32.unpack_from(content, place)[0])
-    start, end = place + 4, place + 4 + size
-    if end > len(content):
-        raise IndexError(end)
-    n_bytes = size
+def _wrong_sizes(
+    content: mmap.mmap, records: IntArray, n_people: int, compression: int
+) -> npt.NDArray[np.bool_]:
+    """Tell which records announce a size that genotypes of at most two alleles cannot have."""
+    n_bytes = records[:, SIZE]
     if compression:
-        n_bytes = _U32.unpack_from(content, start)[0]
-        start += 4
-    n_values = max(n_alleles * (n_alleles + 1) // 2, 2 * n_alleles)
-    if start > end or not 10 + n_people <= n_bytes <= 10 + n_people * (
-        1 + n_values * MAX_BITS // 8
-    ):
-        raise ValueError(n_bytes)
-    return end
+        spans = np.stack([records[:, GENOTYPES], np.full(len(records), 4)], axis=1)
+        announced = bytearray(4 * len(records))
+        _decode.gather_text(content, spans, announced)
+        n_bytes = np.frombuffer(announced, dtype="<u4").astype(np.int64)
+    n_alleles = records[:, N_ALLELES]
+    n_values = np.maximum(n_alleles * (n_alleles + 1) // 2, 2 * n_alleles)
+    most = 10 + n_people * (1 + n_values * MAX_BITS // 8)
+    wrong: npt.NDArray[np.bool_] = (n_alleles < 1) | (n_bytes < 10 + n_people) | (n_bytes > most)
+    return wrong
 
 
-def _count_copies(variant: Any) -> tuple[Float32Array, Int8Array | None]:
-    """Give copies (n_alleles - 1, n_people) of all but the first, and ploidy unless diploid."""
-    ploidy = variant.ploidy.astype(np.int8)
-    if ploidy.max(initial=0) > 2:
-        raise DataError(f"has calls of {ploidy.max()} alleles; two are the most")
-    n_alleles = len(variant.alleles)
-    copies: Float32Array
-    with _no_sum_above_one():
-        if n_alleles == 2:
-            copies = variant.alt_dosage[np.newaxis]
-        else:
-            copies = _count_many(variant.probabilities, ploidy, n_alleles, variant.is_phased)
-    if (ploidy == 2).all():
-        if np.fmin.reduce(copies, None) < -DOSAGE_SLACK or np.fmax.reduce(copies, None) > 2.001:
-            raise DataError(f"gives dosages outside 0 to 2: {DAMAGED}")
-        return np.clip(copies, 0, 2, out=copies), None
-    copies[:, ploidy == 0] = np.nan
-    if ((copies < -DOSAGE_SLACK) | (copies > ploidy + DOSAGE_SLACK)).any():
-        raise DataError(f"gives dosages outside 0 to the ploidy: {DAMAGED}")
-    ploidy[np.isnan(copies[0])] = 0
-    return np.clip(copies, 0, ploidy), ploidy
-
-
-def _count_many(
-    probabilities: Float32Array, ploidy: Int8Array, n_alleles: int, is_phased: bool
-) -> Float32Array:
-    """Give copies of all alleles but the first, from probabilities in the order of BGEN."""
-    is_missing = np.isnan(probabilities[:, 0])
-    filled = np.nan_to_num(probabilities, nan=0.0)
-    allele = np.arange(n_alleles)
-    if is_phased:
-        copies = filled.reshape(len(filled), -1, n_alleles).sum(axis=1)
-    else:
-        larger, smaller = np.tril_indices(n_alleles)
-        pairs = (larger[:, np.newaxis] == allele).astype(np.float32) + (
-            smaller[:, np.newaxis] == allele
-        )
-        is_one = ploidy == 1
-        copies = filled[:, :n_alleles].copy()
-        if not is_one.all():
-            copies[~is_one] = filled[~is_one] @ pairs.astype(np.float32)
-    copies[is_missing] = np.nan
-    return np.ascontiguousarray(copies[:, 1:].T, dtype=np.float32)
-
-
-class _SumAboveOne(logging.Filter):
-    found = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        is_it = "malformed" in str(record.msg)
-        self.found |= is_it
-        return not is_it
-
-
-@contextmanager
-def _no_sum_above_one() -> Iterator[None]:
-    """Raise a DataError where the bgen package logs that probabilities exceed one."""
-    root, watch, silent = logging.getLogger(), _SumAboveOne(), logging.NullHandler()
-    root.addFilter(watch)
-    root.addHandler(silent)  # Without any, logging would set one up for good.
+def _read_sites(
+    content: mmap.mmap, records: IntArray, path: Path
+) -> tuple[pd.DataFrame, IntArray, IntArray]:
+    """Give one row for each allele but the first, its record and its number there."""
+    n_further = records[:, N_ALLELES] - 1
+    if not n_further.any():
+        raise DataError(f"{path.name}: none of its {len(records):,} variants has a second allele")
+    spans = np.empty((int(records[:, N_ALLELES].sum()), 2), dtype=np.int64)
+    _decode.scan_alleles(content, records, spans)
+    record = np.repeat(np.arange(len(records), dtype=np.int64), n_further)
+    first = np.cumsum(records[:, N_ALLELES]) - records[:, N_ALLELES]
+    is_first = np.zeros(len(spans), dtype=bool)
+    is_first[first] = True
+    start = np.cumsum(n_further) - n_further
     try:
-        yield
-    finally:
-        root.removeFilter(watch)
-        root.removeHandler(silent)
-    if watch.found:
-        raise DataError(f"has probabilities whose sum is above one: {DAMAGED}")
-
-
-@contextmanager
-def _as_data_error(where: str) -> Iterator[None]:
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{where} {error}") from error.__cause__
-    # The bgen package raises ValueError, MemoryError, StopIteration, sqlite3's errors.
-    except Exception as error:
-        detail = str(error) or type(error).__name__
-        raise DataError(f"{where} cannot be read as BGEN: {detail}: {DAMAGED}") from error
+        label = text_column(content, records[:, ID : ID + 2])
+        chromosome = text_column(content, records[:, CHROMOSOME : CHROMOSOME + 2])
+        counted = text_column(content, spans[~is_first])
+        other = text_column(content, spans[is_first])
+    except ValueError as error:
+        raise DataError(f"{path.name}: holds names that are not text: {DAMAGED}") from error
+    label = pc.if_else(pc.equal(label, ""), ".", label)
+    take = pa.array(record)
+    variants = make_variants(
+        chromosome.take(take),
+        records[record, POSITION],
+        label.take(take),
+        counted,
+        other.take(take),
+        record,
+    )
+    return variants, record, np.arange(len(record), dtype=np.int64) - start[record] + 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from pgs_trd.errors import DataError, UsageError, join_faults
 from pgs_trd.genotypes.alleles import number_sites
@@ -152,7 +153,7 @@ def join_sources(members: Sequence[GenotypeSource]) -> FilesetSource:
     faults = [fault for member in members[1:] for fault in _compare_people(first, member)]
     if faults:
         raise DataError(join_faults(f"{len(members)} genotype files do not fit together", faults))
-    variants = pd.concat([member.variants for member in members], ignore_index=True)
+    variants = _concatenate([member.variants for member in members])
     site = np.concatenate([member.variants["site"].to_numpy() for member in members])
     number = np.repeat(np.arange(len(members)), [len(member.variants) for member in members])
     # The smallest row of each site stands for it, as `number_sites` expects of records.
@@ -163,6 +164,18 @@ def join_sources(members: Sequence[GenotypeSource]) -> FilesetSource:
         known = member.samples["sex"].to_numpy()
         samples["sex"] = np.where(samples["sex"] == "unknown", known, samples["sex"])
     return FilesetSource(tuple(members), samples, variants, first.format)
+
+
+def _concatenate(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Give the rows of all tables; categories stay categories."""
+    columns = {}
+    for name in tables[0].columns:
+        parts = [table[name] for table in tables]
+        if isinstance(parts[0].dtype, pd.CategoricalDtype):
+            columns[name] = pd.Series(union_categoricals(parts))
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns)
 
 
 def _compare_people(first: GenotypeSource, other: GenotypeSource) -> list[str]:

@@ -13,6 +13,7 @@ from pgs_trd.genotypes.plink1 import open_plink1
 from pgs_trd.genotypes.plink2 import PGEN_ENDINGS, open_plink2
 from pgs_trd.genotypes.source import GenotypeSource
 from pgs_trd.genotypes.vcf import VcfField, open_vcf
+from pgs_trd.genotypes.vcf_htslib import HalfCalls
 
 GenotypeFormat = Literal["auto", "plink1", "plink2", "bgen", "vcf"]
 
@@ -25,6 +26,7 @@ def open_genotypes(
     *,
     format: GenotypeFormat = "auto",
     vcf_field: VcfField = "auto",
+    half_calls: HalfCalls = "missing",
     sample: str | Path | None = None,
 ) -> GenotypeSource:
     """Open a genotype file or fileset without reading its genotypes.
@@ -42,6 +44,9 @@ def open_genotypes(
     vcf_field
         For VCF: take calls from ``"GT"`` or dosages from ``"DS"``; ``"auto"`` takes
         GT where the header declares it, else DS.
+    half_calls
+        For VCF: what a call counts as of which one allele is known (``0/.``):
+        ``"missing"``, ``"haploid"``, with the ``"reference"``, or an ``"error"``.
     sample
         For BGEN: the .sample, if it is not beside the .bgen under its name.
 
@@ -64,7 +69,13 @@ def open_genotypes(
             f"got {format!r}"
         )
     if is_pattern(path):
-        open_member = partial(open_genotypes, format=format, vcf_field=vcf_field, sample=sample)
+        open_member = partial(
+            open_genotypes,
+            format=format,
+            vcf_field=vcf_field,
+            half_calls=half_calls,
+            sample=sample,
+        )
         return open_fileset(path, open_member)
     kind = _tell_format(path) if format == "auto" else format
     if sample is not None and kind != "bgen":
@@ -74,7 +85,7 @@ def open_genotypes(
     if kind == "bgen":
         return open_bgen(path, sample=None if sample is None else Path(sample))
     if kind == "vcf":
-        return open_vcf(path, field=vcf_field)
+        return open_vcf(path, field=vcf_field, half_calls=half_calls)
     return open_plink1(path)
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pgs_trd.genotypes.source import FloatArray, GenotypeSource, Int8Array, IntArray, UInt8Array
+from pgs_trd.genotypes.source import (
+    DOSAGE_UNIT,
+    MISSING_UNITS,
+    FloatArray,
+    GenotypeSource,
+    Int8Array,
+    IntArray,
+    UInt8Array,
+)
 
 # Index is copies + 1, so -1 (missing), 0, 1, 2 copies.
 CODE_OF_COPIES = np.array([0b01, 0b11, 0b10, 0b00], dtype=np.uint8)
@@ -108,9 +116,10 @@ def count_alleles(source: GenotypeSource, rows: IntArray) -> tuple[FloatArray, I
         if block.codes is not None:
             n_copies, n_called = count_codes(block.codes, n_people)
         else:
-            assert block.dosages is not None
-            n_copies = np.nansum(block.dosages, axis=1, dtype=np.float64)
-            n_called = np.sum(~np.isnan(block.dosages), axis=1, dtype=np.int64)
+            assert block.units is not None
+            is_called = block.units != MISSING_UNITS
+            n_copies = block.units.sum(axis=1, where=is_called, dtype=np.int64) / DOSAGE_UNIT
+            n_called = is_called.sum(axis=1, dtype=np.int64)
         n_alleles = 2 * n_called
         if block.ploidy is not None:
             n_alleles = block.ploidy.sum(axis=1, dtype=np.int64)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from pgs_trd.errors import DataError, UsageError, join_faults
-from pgs_trd.genotypes.alleles import canonical_chromosomes, number_sites, upper_case
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
@@ -23,6 +26,7 @@ from pgs_trd.genotypes.source import (
     UInt8Array,
     check_rows,
 )
+from pgs_trd.genotypes.variants import make_variants
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -33,6 +37,8 @@ VARIANT_MAJOR = 1
 PADDING_ROWS = 1000
 ENOUGH_ROWS = 100
 HEADER_SIZE = 3
+MAX_LINE = 1 << 20
+ARROW_BLOCK = 1 << 22
 SEX_OF_CODE = {"1": "male", "2": "female"}
 BIM_COLUMNS = ("chromosome", "id", "centimorgan", "position", "counted_allele", "other_allele")
 FAM_COLUMNS = ("family_id", "person_id", "father", "mother", "sex", "phenotype")
@@ -47,24 +53,20 @@ class Plink1Source:
     variants: pd.DataFrame
     format: str = "plink1"
 
-    @cached_property
-    def _packed(self) -> UInt8Array:
-        shape = (len(self.variants), packed_width(len(self.samples)))
-        return np.memmap(self.paths[0], dtype=np.uint8, mode="r", offset=HEADER_SIZE, shape=shape)
-
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
-        """Give packed rows of the .bed; see `GenotypeSource.blocks`.
+        """Read packed rows of the .bed; see `GenotypeSource.blocks`.
 
-        A run of neighbouring rows is a view of the file, not a copy.
+        Raises
+        ------
+        DataError
+            If the file has become shorter since it was opened.
         """
         rows = check_rows(rows, len(self.variants), block_size)
-        for start in range(0, len(rows), block_size):
-            part = rows[start : start + block_size]
-            if part[-1] - part[0] + 1 == len(part):
-                codes = self._packed[part[0] : part[-1] + 1]
-            else:
-                codes = self._packed[part]
-            yield GenotypeBlock(rows=part, codes=np.asarray(codes))
+        width = packed_width(len(self.samples))
+        with self.paths[0].open("rb", buffering=0) as handle:
+            for start in range(0, len(rows), block_size):
+                part = rows[start : start + block_size]
+                yield GenotypeBlock(rows=part, codes=_read_rows(handle, part, width))
 
     def to_xarray(self) -> DataArray:
         """Give the fileset as pandas-plink's lazy DataArray, people x variants.
@@ -84,6 +86,35 @@ class Plink1Source:
         bed, bim, fam = map(str, self.paths)
         array: DataArray = read_plink1_bin(bed, bim, fam, verbose=False)
         return array
+
+
+def _read_rows(handle: io.FileIO, rows: IntArray, width: int) -> UInt8Array:
+    """Read rows of a .bed: the whole span where most of it is wanted, else run by run."""
+    span = int(rows[-1] - rows[0]) + 1
+    if len(rows) == span or 2 * len(rows) > span:
+        codes = np.empty((span, width), dtype=np.uint8)
+        _fill(handle, codes, int(rows[0]))
+        return codes if len(rows) == span else codes[rows - rows[0]]
+    codes = np.empty((len(rows), width), dtype=np.uint8)
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) > 1)
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        _fill(handle, codes[start:end], int(rows[start]))
+    return codes
+
+
+def _fill(handle: io.FileIO, codes: UInt8Array, first_row: int) -> None:
+    """Read neighbouring rows into `codes`, without moving the file's own position."""
+    buffer = memoryview(codes).cast("B")
+    offset = HEADER_SIZE + first_row * codes.shape[1]
+    done = 0
+    while done < len(buffer):
+        found = os.preadv(handle.fileno(), [buffer[done:]], offset + done)
+        if not found:
+            raise DataError(
+                f"{Path(handle.name).name}: ends at byte {offset + done:,}; it has become shorter "
+                "since it was opened: is another program writing it?"
+            )
+        done += found
 
 
 def open_plink1(path: Path) -> Plink1Source:
@@ -164,8 +195,12 @@ def _check_last_people(path: Path, n_variants: int, n_people: int) -> None:
     """
     width = packed_width(n_people)
     rows = np.unique(np.linspace(0, n_variants - 1, PADDING_ROWS).astype(np.int64))
-    packed = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER_SIZE)
-    last = packed[rows * width + width - 1]
+    last = np.empty((len(rows), 1), dtype=np.uint8)
+    with path.open("rb", buffering=0) as handle:
+        for index, row in enumerate(rows.tolist()):
+            end = HEADER_SIZE + (row + 1) * width
+            os.preadv(handle.fileno(), [last[index]], end - 1)
+    last = last[:, 0]
     n_in_byte = n_people % 4
     n_filled = int(np.count_nonzero(last >> (2 * n_in_byte)))
     if n_filled:
@@ -185,18 +220,45 @@ def _check_last_people(path: Path, n_variants: int, n_people: int) -> None:
 
 def read_bim(path: Path) -> pd.DataFrame:
     """Read the variants of a .bim; see `GenotypeSource.variants`."""
-    table = _read_columns(path, BIM_COLUMNS, "variants", whole_number="position")
-    variants = pd.DataFrame(
-        {
-            "chromosome": canonical_chromosomes(table["chromosome"]),
-            "position": table["position"],
-            "id": table["id"],
-            "counted_allele": upper_case(table["counted_allele"]),
-            "other_allele": upper_case(table["other_allele"]),
-        }
+    table = _read_tabs(path)
+    if table is None:
+        table = _read_columns(path, BIM_COLUMNS, "variants", whole_number="position")
+    return make_variants(
+        *(table[name] for name in ("chromosome", "position", "id")),
+        *(table[name] for name in ("counted_allele", "other_allele")),
     )
-    variants["site"] = number_sites(variants)
-    return variants
+
+
+def _read_tabs(path: Path) -> pa.Table | None:
+    """Read a .bim of clean tabs at once; None if it needs the patient reader."""
+    with path.open("rb") as handle:
+        first = handle.readline(MAX_LINE)
+    if first.count(b"\t") != len(BIM_COLUMNS) - 1 or b" " in first or not first[:1].isascii():
+        return None
+    text = pa.dictionary(pa.int32(), pa.string())
+    types = {"chromosome": text, "counted_allele": text, "other_allele": text}
+    try:
+        table = pyarrow.csv.read_csv(
+            path,
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=BIM_COLUMNS, block_size=ARROW_BLOCK, use_threads=False
+            ),
+            parse_options=pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=[name for name in BIM_COLUMNS if name != "centimorgan"],
+                column_types={"id": pa.string(), "position": pa.int64(), **types},
+                null_values=[],
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    texts = [table["id"], *(chunk.dictionary for name in types for chunk in table[name].chunks)]
+    has_blanks = any(
+        pc.any(pc.or_(pc.equal(column, ""), pc.match_substring(column, " "))).as_py()
+        for column in texts
+    )
+    return None if has_blanks or table.num_rows == 0 else table
 
 
 def read_fam(path: Path) -> pd.DataFrame:

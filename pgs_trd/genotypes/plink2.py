@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,12 +14,15 @@ import pandas as pd
 import pgenlib
 
 from pgs_trd.errors import DataError, UsageError
+from pgs_trd.genotypes import _decode
+from pgs_trd.genotypes.decoding import Piece, Stamp, decode_blocks
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.plink1 import read_bim, read_fam
 from pgs_trd.genotypes.plink2_tables import read_psam, read_pvar
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
-    Float32Array,
+    DOSAGE_UNIT,
+    MISSING_UNITS,
     GenotypeBlock,
     IntArray,
     UInt8Array,
@@ -37,54 +41,51 @@ VARIABLE_EXTENDED = 0x11
 VARIANTS_A_BLOCK = 1 << 16
 HAS_DOSAGE = 0x60  # Bits of a record's type (PLINK 2 file format specification, 2.2).
 
-# pgenlib gives 0, 1, 2 and -9, whose last two bits are 0, 1, 2 and 3. Four of them
-# in one byte are translated to four codes of PLINK 1 at once.
-_CODE_OF_BITS = np.array([0b11, 0b10, 0b00, 0b01], dtype=np.uint8)
-_BITS_OF_BYTE = (np.arange(256)[:, np.newaxis] >> np.array([0, 2, 4, 6])) & 0b11
-_CODES_OF_BYTE: UInt8Array = (
-    (_CODE_OF_BITS[_BITS_OF_BYTE] << np.array([0, 2, 4, 6], dtype=np.uint8))
-    .sum(axis=1)
-    .astype(np.uint8)
-)
-
 
 @dataclass(frozen=True)
 class Plink2Source:
     """A .pgen fileset; the counted allele is ALT. See `GenotypeSource`.
 
-    Blocks hold codes, or dosages if any record of the file does: one kind for the
-    whole file, whatever the block size. A .pgen has no ploidy, so that blocks have
-    none either; phase is not read.
+    Blocks hold codes, or units where dosages are not whole. A .pgen has no ploidy,
+    so that blocks have none either; phase is not read.
     """
 
     paths: tuple[Path, Path, Path]
     samples: pd.DataFrame
     variants: pd.DataFrame
     has_dosages: bool
+    stamp: Stamp = field(repr=False)
     record: IntArray = field(repr=False)
     alternative: IntArray = field(repr=False)
     n_alleles: IntArray = field(repr=False)
     format: str = "plink2"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
-        """Decode the genotypes of `rows`; see `GenotypeSource.blocks`.
+        """Decode the genotypes of `rows`, by several threads; see `GenotypeSource.blocks`.
 
         Raises
         ------
         DataError
             If a record is damaged, or is multi-allelic with dosages, which pgenlib
-            does not read.
+            does not read; or the file changed.
         """
         rows = check_rows(rows, len(self.variants), block_size)
         if not len(rows):
             return
-        with self._reader() as reader:
-            for start in range(0, len(rows), block_size):
-                part = rows[start : start + block_size]
-                if self.has_dosages:
-                    yield GenotypeBlock(rows=part, dosages=self._read_dosages(reader, part))
-                else:
-                    yield GenotypeBlock(rows=part, codes=self._read_codes(reader, part))
+        self.stamp.check(self.paths[0])
+        # A reader serves one thread at a time; pgenlib lets others run meanwhile.
+        idle: SimpleQueue[Any] = SimpleQueue()
+
+        def decode(part: IntArray) -> Piece:
+            try:
+                reader = idle.get_nowait()
+            except Empty:
+                reader = self._reader()
+            piece = self._decode(reader, part)
+            idle.put(reader)
+            return piece
+
+        yield from decode_blocks(rows, block_size, len(self.samples), decode)
 
     def _reader(self) -> Any:
         offsets = None
@@ -102,20 +103,21 @@ class Plink2Source:
                 f"{self.paths[0].name}: pgenlib cannot open it: {_say(error)}: {NOT_A_PGEN}"
             ) from error
 
-    def _read_codes(self, reader: Any, rows: IntArray) -> UInt8Array:
-        n_quads = packed_width(len(self.samples))
-        copies = np.zeros((len(rows), 4 * n_quads), dtype=np.int8)
-        self._read(reader, rows, copies, "read")
-        quads = copies.view(np.uint32) & np.uint32(0x03030303)
-        for shift in (6, 12):
-            quads |= quads >> np.uint32(shift)
-        return _CODES_OF_BYTE[quads.astype(np.uint8)]
-
-    def _read_dosages(self, reader: Any, rows: IntArray) -> Float32Array:
-        dosages: Float32Array = np.empty((len(rows), len(self.samples)), dtype=np.float32)
+    def _decode(self, reader: Any, rows: IntArray) -> Piece:
+        n_people = len(self.samples)
+        piece = Piece.of(len(rows), n_people)
+        if not self.has_dosages:
+            copies = np.empty((len(rows), n_people), dtype=np.int8)
+            self._read(reader, rows, copies, "read")
+            _decode.pack_copies(copies, piece.codes, len(rows), n_people)
+            return piece
+        dosages = np.empty((len(rows), n_people), dtype=np.float32)
         self._read(reader, rows, dosages, "read_dosages")
-        dosages[dosages < 0] = np.nan
-        return dosages
+        dosages[dosages < 0] = MISSING_UNITS / DOSAGE_UNIT
+        units = np.rint(dosages * np.float32(DOSAGE_UNIT)).astype(np.uint16)
+        if not _decode.pack_units(units, piece.codes, len(rows), n_people):
+            piece.units = units
+        return piece
 
     def _read(self, reader: Any, rows: IntArray, out: Any, method: str) -> None:
         """Fill `out` by pgenlib's read_list(), or its read_dosages_list()."""
@@ -151,6 +153,7 @@ def open_plink2(path: Path) -> Plink2Source:
         If a file is missing, damaged, or disagrees with the others.
     """
     paths = find_members(path)
+    stamp = Stamp.of(paths[0])
     if paths[1].suffix == ".bim":
         variants = read_bim(paths[1])
         record = np.arange(len(variants), dtype=np.int64)
@@ -159,7 +162,9 @@ def open_plink2(path: Path) -> Plink2Source:
         variants, record, alternative, n_alleles = read_pvar(paths[1])
     samples = read_fam(paths[2]) if paths[2].suffix == ".fam" else read_psam(paths[2])
     has_dosages = check_pgen(paths[0], len(n_alleles), len(samples))
-    source = Plink2Source(paths, samples, variants, has_dosages, record, alternative, n_alleles)
+    source = Plink2Source(
+        paths, samples, variants, has_dosages, stamp, record, alternative, n_alleles
+    )
     with source._reader():
         return source
 
@@ -199,6 +204,11 @@ def check_pgen(path: Path, n_variants: int, n_people: int) -> bool:
                 "files of different sets, or damaged"
             )
         mode, layout = start[2], start[11]
+        expected = HEADER_SIZE + n_variants * packed_width(n_people)
+        if mode == FIXED_HARD_CALLS and size != expected:
+            raise DataError(
+                f"{path.name}: {size:,} bytes found, {expected:,} expected: {NOT_A_PGEN}"
+            )
         # From layout 8 on lengths are packed to bits, which leaves no room for dosages.
         if mode != VARIABLE or layout & 0x08:
             return mode not in (FIXED_HARD_CALLS, VARIABLE)

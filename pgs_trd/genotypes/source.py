@@ -14,19 +14,23 @@ import pandas as pd
 IntArray: TypeAlias = npt.NDArray[np.int64]
 Int8Array: TypeAlias = npt.NDArray[np.int8]
 UInt8Array: TypeAlias = npt.NDArray[np.uint8]
+UInt16Array: TypeAlias = npt.NDArray[np.uint16]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 BLOCK_SIZE = 1024
+DOSAGE_UNIT = 1 << 14
+MISSING_UNITS = 65535
 SAMPLE_COLUMNS = ("person_id", "family_id", "sex")
-VARIANT_COLUMNS = ("chromosome", "position", "id", "counted_allele", "other_allele", "site")
+VARIANT_COLUMNS = ("chromosome", "position", "id", "counted_allele", "other_allele", "site", "is_par")
 
 
 @dataclass(frozen=True)
 class GenotypeBlock:
     """Genotypes of some variants for everybody, variants as rows, as on disk.
 
-    Exactly one of `codes` and `dosages` is given.
+    Exactly one of `codes` and `units` is given; a source may give codes for one
+    block and units for the next.
 
     Attributes
     ----------
@@ -36,8 +40,9 @@ class GenotypeBlock:
         Hard calls in the packing of PLINK 1: two bits a person, low bits first;
         00 two copies of the counted allele, 01 missing, 10 one copy, 11 none.
         The bits behind the last person may hold anything.
-    dosages : (n_rows, n_people) or None
-        Copies of the counted allele in [0, 2]; NaN where missing.
+    units : (n_rows, n_people) or None
+        Dosages of the counted allele in units of 1/16384 copy, from 0 to 32768;
+        65535 where missing.
     ploidy : (n_rows, n_people) or None
         Number of alleles called, 0 where missing; None says that the file holds
         diploid calls only, or does not tell. Copies of the other allele are
@@ -46,13 +51,13 @@ class GenotypeBlock:
 
     rows: IntArray
     codes: UInt8Array | None = None
-    dosages: Float32Array | None = None
+    units: UInt16Array | None = None
     ploidy: Int8Array | None = None
 
     def __post_init__(self) -> None:
-        if (self.codes is None) == (self.dosages is None):
-            raise ValueError("a block has either codes or dosages: one of them, not both")
-        for name in ("codes", "dosages", "ploidy"):
+        if (self.codes is None) == (self.units is None):
+            raise ValueError("a block has either codes or units: one of them, not both")
+        for name in ("codes", "units", "ploidy"):
             array = getattr(self, name)
             if array is None:
                 continue
@@ -61,6 +66,15 @@ class GenotypeBlock:
                     f"{name} has shape {array.shape}, but there are {len(self.rows)} rows"
                 )
             array.flags.writeable = False
+
+    @property
+    def dosages(self) -> Float32Array:
+        """Copies of the counted allele of a block of `units`; NaN where missing."""
+        if self.units is None:
+            raise ValueError("a block of codes has no dosages: see unpack_codes")
+        dosages = self.units.astype(np.float32) / np.float32(DOSAGE_UNIT)
+        dosages[self.units == MISSING_UNITS] = np.nan
+        return dosages
 
 
 @runtime_checkable
@@ -72,15 +86,16 @@ class GenotypeSource(Protocol):
     paths
         The files behind it.
     format
-        ``"plink1"`` or ``"vcf"``.
+        ``"plink1"``, ``"plink2"``, ``"bgen"`` or ``"vcf"``.
     samples
         One row a person, in the order of the file: person_id (text, unique),
         family_id, sex (``"female"``, ``"male"``, ``"unknown"``).
     variants
         One row for each alternative allele of each site, in the order of the
-        file: chromosome (canonical text), position (1-based; 0 or less is
-        unplaced), id, counted_allele, other_allele (upper case), site (rows that
-        hold alleles of one site share this number).
+        file: chromosome (canonical name; category), position (1-based; 0 or less
+        is unplaced), id (Arrow text), counted_allele, other_allele (upper case;
+        categories), site (rows that hold alleles of one site share this number),
+        is_par (whether the file places it in a pseudo-autosomal region of X).
     """
 
     @property

@@ -1,7 +1,11 @@
 from typing import Any
 
+def paths() -> tuple[str, ...]: ...
 def count_codes(
-    codes: Any, counts: Any, n_rows: int, n_people: int, start: int, end: int, /
+    codes: Any, counts: Any, n_rows: int, n_people: int, start: int, end: int, path: int, /
+) -> None: ...
+def count_dosages(
+    dosages: Any, counts: Any, n_rows: int, n_people: int, start: int, end: int, path: int, /
 ) -> None: ...
 def score_codes(
     codes: Any,
@@ -12,6 +16,7 @@ def score_codes(
     n_columns: int,
     start: int,
     end: int,
+    path: int,
     /,
 ) -> None: ...
 def score_dosages(
@@ -23,5 +28,21 @@ def score_dosages(
     n_columns: int,
     start: int,
     end: int,
+    path: int,
+    /,
+) -> None: ...
+def fill_codes(
+    table: Any,
+    rows: Any,
+    copies: Any,
+    effects: Any,
+    columns: Any,
+    n: int,
+    n_effects: int,
+    n_rows: int,
+    n_columns: int,
+    start: int,
+    end: int,
+    path: int,
     /,
 ) -> None: ...

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from pgs_trd.scoring import _kernel
 
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.uint8]
 DosageArray = npt.NDArray[np.uint16]
@@ -18,22 +20,41 @@ DOSAGE_BITS = 14
 DOSAGE_UNIT = 1 << DOSAGE_BITS
 MISSING_DOSAGE = 65535
 
+# Below so many effects a second thread takes longer to start than to fill a table.
+WORTH_A_THREAD = 16384
+
 
 class Kernel:
     """Count and score blocks of variants with a fixed number of threads.
 
-    Every sum is an integer, so the number of threads changes the time only.
-    Use it as a context manager: it owns the threads.
+    Every sum is an integer, so the number of threads and the machine change the
+    time only. Use it as a context manager: it owns the threads.
+
+    Parameters
+    ----------
+    n_people
+        In every block; each thread takes a part of them.
+    threads
+        At most so many.
+    path
+        Which set of machine instructions to use, one of `_kernel.paths()`; by
+        default the fastest that this machine runs.
+
+    Raises
+    ------
+    ValueError
+        If this machine does not run `path`.
     """
 
-    def __init__(self, n_people: int, threads: int) -> None:
+    def __init__(self, n_people: int, threads: int, *, path: str | None = None) -> None:
+        known = _kernel.paths()
+        if path is not None and path not in known:
+            raise ValueError(f"path must be one of {', '.join(known)}, got {path!r}")
+        self._path = len(known) - 1 if path is None else known.index(path)
         self.n_people = n_people
-        shard = -(-n_people // threads)
-        shard = -(-shard // 32) * 32
-        self._shards = [
-            (start, min(start + shard, n_people)) for start in range(0, n_people, shard)
-        ]
-        self._pool = ThreadPoolExecutor(len(self._shards)) if len(self._shards) > 1 else None
+        self._threads = threads
+        self._shards = _split(n_people, threads)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def __enter__(self) -> Kernel:
         return self
@@ -44,14 +65,23 @@ class Kernel:
 
     def count_codes(self, codes: CodeArray) -> IntArray:
         """Count how many people have each 2-bit code: (n_rows, 4)."""
-        counts = np.zeros((len(self._shards), len(codes), 4), dtype=np.int64)
+        return self._count(_kernel.count_codes, codes, 4)
 
-        def run(shard: int, start: int, end: int) -> None:
-            _kernel.count_codes(codes, counts[shard], len(codes), self.n_people, start, end)
+    def count_dosages(self, dosages: DosageArray) -> IntArray:
+        """Count the dosages of each row.
 
-        self._each_shard(run)
-        total: IntArray = counts.sum(axis=0)
-        return total
+        Parameters
+        ----------
+        dosages : (n_rows, n_people)
+            In units of 1/16384 copy; above 32768 (65535 by convention) where missing.
+
+        Returns
+        -------
+        counts : (n_rows, 3)
+            The sum of the called dosages, how many are called, and how many of
+            these are not exactly 0, 1 or 2 copies.
+        """
+        return self._count(_kernel.count_dosages, dosages, 3)
 
     def score_codes(self, codes: CodeArray, table: IntArray, sums: IntArray) -> None:
         """Add to `sums` what `codes` contribute.
@@ -61,45 +91,124 @@ class Kernel:
         codes : (n_rows, ceil(n_people / 4))
             Packed as in PLINK 1.
         table : (n_rows, 4, n_columns)
-            What each code adds; `n_columns` is 1 or a multiple of 8.
+            What each code adds: two copies, missing, one copy, none. `n_columns` is
+            1 or a multiple of 8. One column is fastest while the largest absolute
+            entries of the rows add up to at most 2**53.
         sums : (n_people, n_columns)
             Changed in place.
         """
-
-        def run(_: int, start: int, end: int) -> None:
-            _kernel.score_codes(
-                codes, table, sums, len(codes), self.n_people, table.shape[2], start, end
-            )
-
-        self._each_shard(run)
+        self._score(_kernel.score_codes, codes, table, sums)
 
     def score_dosages(self, dosages: DosageArray, table: IntArray, sums: IntArray) -> None:
         """Add to `sums` what `dosages` contribute.
 
+        A dosage between two whole numbers of copies adds what lies on the straight
+        line between their entries, rounded half up to an integer.
+
         Parameters
         ----------
         dosages : (n_rows, n_people)
-            In units of 1/16384 copy; 65535 where missing.
-        table : (n_rows, 3, n_columns)
-            What no copy, one unit of dosage, and a missing dosage add.
+            In units of 1/16384 copy; above 32768 (65535 by convention) where missing.
+        table : (n_rows, 4, n_columns)
+            What exactly two copies, a missing dosage, exactly one copy and none add;
+            as for codes.
         sums : (n_people, n_columns)
             Changed in place.
         """
+        self._score(_kernel.score_dosages, dosages, table, sums)
+
+    def fill_codes(
+        self,
+        table: IntArray,
+        rows: IntArray,
+        copies: FloatArray,
+        effects: FloatArray,
+        columns: IntArray,
+    ) -> None:
+        """Add `copies` times `effects` to the entries of a table, rounded half to even.
+
+        Parameters
+        ----------
+        table : (n_table_rows, 4, n_columns)
+            Changed in place.
+        rows : (n_rows,)
+            Where each row lies in the table; any order, and one may occur twice.
+        copies : (n_rows, 4)
+            What each code counts as, in the order of the table; finite.
+        effects : (n_rows, n_scores)
+            In steps; NaN where a row is not part of a score, which adds nothing.
+            Products must stay below 2**62.
+        columns : (n_scores,)
+            Column of each score in the table.
+
+        Raises
+        ------
+        ValueError
+            If a row or a column lies outside the table, or the sizes disagree.
+        """
+        n_rows, n_scores = effects.shape
 
         def run(_: int, start: int, end: int) -> None:
-            _kernel.score_dosages(
-                dosages, table, sums, len(dosages), self.n_people, table.shape[2], start, end
+            _kernel.fill_codes(
+                table,
+                rows,
+                copies,
+                effects,
+                columns,
+                n_rows,
+                n_scores,
+                len(table),
+                table.shape[2],
+                start,
+                end,
+                self._path,
             )
 
-        self._each_shard(run)
+        if effects.size < WORTH_A_THREAD:
+            run(0, 0, len(table))
+        else:
+            self._each(run, _split(len(table), self._threads))
 
-    def _each_shard(self, run: Callable[[int, int, int], None]) -> None:
-        if self._pool is None:
-            run(0, *self._shards[0])
+    def _count(
+        self, count: Callable[..., None], rows: CodeArray | DosageArray, n_kinds: int
+    ) -> IntArray:
+        counts = np.zeros((len(self._shards), len(rows), n_kinds), dtype=np.int64)
+
+        def run(shard: int, start: int, end: int) -> None:
+            count(rows, counts[shard], len(rows), self.n_people, start, end, self._path)
+
+        self._each(run, self._shards)
+        total: IntArray = counts.sum(axis=0)
+        return total
+
+    def _score(
+        self,
+        score: Callable[..., None],
+        rows: CodeArray | DosageArray,
+        table: IntArray,
+        sums: IntArray,
+    ) -> None:
+        def run(_: int, start: int, end: int) -> None:
+            n_columns = table.shape[2]
+            score(rows, table, sums, len(rows), self.n_people, n_columns, start, end, self._path)
+
+        self._each(run, self._shards)
+
+    def _each(
+        self, run: Callable[[int, int, int], None], shards: Sequence[tuple[int, int]]
+    ) -> None:
+        if self._pool is None or len(shards) == 1:
+            for shard, (start, end) in enumerate(shards):
+                run(shard, start, end)
             return
         futures = [
-            self._pool.submit(run, shard, start, end)
-            for shard, (start, end) in enumerate(self._shards)
+            self._pool.submit(run, shard, start, end) for shard, (start, end) in enumerate(shards)
         ]
         for future in futures:
             future.result()
+
+
+def _split(n: int, parts: int) -> list[tuple[int, int]]:
+    """Share out [0, n), each start a multiple of 32."""
+    size = max(1, math.ceil(n / (32 * parts))) * 32
+    return [(start, min(start + size, n)) for start in range(0, n, size)]

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from pgs_trd.errors import MatchRateError, PgsTrdWarning, UsageError
-from pgs_trd.genotypes import GenotypeBlock, GenotypeSource
+from pgs_trd.genotypes import GenotypeSource
 from pgs_trd.resources import thread_count
-from pgs_trd.scoring.contributions import (
-    FilePlan,
-    FloatArray,
-    choose_shift,
-    fill_code_table,
-    fill_dosage_table,
-    missing_copies,
-    plan_file,
-)
-from pgs_trd.scoring.kernel import DOSAGE_UNIT, MISSING_DOSAGE, DosageArray, IntArray, Kernel
-from pgs_trd.weights import Match, Palindromes, Weights, match_variants
+from pgs_trd.scoring.frequencies import align_frequencies
+from pgs_trd.scoring.haploid import AlleleRule, MaleX
+from pgs_trd.scoring.kernel import Kernel
+from pgs_trd.scoring.plan import FilePlan, Missing, Scale, plan_file
+from pgs_trd.scoring.sums import Options, Sums
+from pgs_trd.weights import FileMatch, MatchBy, Matcher, Palindromes, Weights
+from pgs_trd.weights.match import stack_tables
 
-Missing = Literal["mean", "zero"]
 BLOCK_SIZE = 1024
+# Fewer people tell too little about a frequency to fill in missing calls by it.
+ENOUGH_PEOPLE = 50
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,64 +36,96 @@ class Scores:
     Attributes
     ----------
     scores : (n_people, n_scores)
-        Sum over variants of effect-allele copies times weight; index `person_id`.
-    averages : (n_people, n_scores)
-        The sums divided by the number of alleles they are sums over: two for
-        every variant with ``missing="mean"``, two for every variant that the
-        person has a call of with ``missing="zero"`` (NaN where there is none).
+        Sum over variants of what the effect alleles count as, times weight; index
+        `person_id`. Parts of a genome add without rounding.
+    alleles : (n_people, n_scores)
+        Number of alleles that each sum is over: two a variant; one where a call counts
+        as one (Y and mitochondria, X of men with ``male_x="0..1"``); none for women
+        on Y, and for a missing call with ``missing="zero"``.
     match
-        One row a weight row, with `status` and `reason`.
+        One row a weight row, with `status` and `reason`; empty if `score` was given a
+        `log`.
     summary
         One row a score, failed ones included: counts, match rate, verdict.
     """
 
     scores: pd.DataFrame
-    averages: pd.DataFrame
+    alleles: pd.DataFrame
     match: pd.DataFrame
     summary: pd.DataFrame
+
+    @property
+    def averages(self) -> pd.DataFrame:
+        """Sums divided by `alleles`, as in plink2's ``_AVG``; NaN over no allele."""
+        return self.scores / self.alleles.where(self.alleles > 0)
 
 
 def score(
     genotypes: GenotypeSource,
-    weights: Weights | Sequence[Weights],
+    weights: Weights | Iterable[Weights],
     *,
     palindromes: Palindromes = "drop",
     missing: Missing = "mean",
-    min_overlap: float = 0.75,
-    by: Literal["position", "id"] = "position",
+    min_overlap: float | None = 0.75,
+    by: MatchBy = "position",
+    scale: Scale = "none",
+    frequencies: pd.DataFrame | None = None,
+    male_x: MaleX = "0..2",
+    small_sample: bool = False,
+    check_frequencies: bool = False,
     threads: int | None = None,
     block_size: int = BLOCK_SIZE,
     progress: Callable[[float], None] | None = None,
+    log: Callable[[pd.DataFrame], None] | None = None,
 ) -> Scores:
     """Score every person with every weight file, in one pass over the genotypes.
 
     Sums are exact integers inside: the result is the same to the last bit for
-    any number of threads and any block size. It equals plink2's ``--score``
-    within its six printed digits [1]_.
+    any number of threads, any block size and any split by chromosome. It equals
+    plink2's ``--score`` within its six printed digits [1]_.
 
     Parameters
     ----------
     genotypes
         From `open_genotypes`.
     weights
-        From `read_weights`; a file may hold many scores.
+        From `read_weights`; a file may hold many scores. An iterator is taken one
+        file at a time, and of each file only what matched is kept.
     palindromes
         What to do with A/T and C/G variants, whose strand the alleles do not
         tell: ``drop`` them, ``keep`` them as they are written, or decide by
         ``frequency``; see `match_variants`.
     missing
-        A missing call counts as twice the frequency of the effect allele in
-        these genotypes (``mean``), or as no copy (``zero``).
+        A missing call counts as twice the frequency of the effect allele
+        (``mean``), or as no copy (``zero``).
     min_overlap
         A score of which a smaller share of rows is matched fails; the others go on.
+        None for part of a genome: no score fails.
     by
         Match by chromosome and position or by variant id; both alleles always count.
+    scale
+        Count copies as they are (``none``), less twice the frequency (``center``), or
+        that divided by sqrt(2 p (1 - p)) as well (``standardize``). A missing call
+        counts as 0 after both.
+    frequencies
+        From `read_frequencies`, in place of those among these people. Variants that
+        it does not state take these people's, with a warning.
+    male_x
+        A man's allele on X counts twice, as in plink2 (``0..2``), or once (``0..1``),
+        however the file writes it. Y and mitochondria always count once.
+    small_sample
+        Allow frequencies taken from fewer than 50 people.
+    check_frequencies
+        Compare the effect-allele frequencies that weight files state with those of
+        the genotypes; see `match_variants`.
     threads
         Default: what the scheduler allotted, else the processors allowed.
     block_size
         Variants read at once; changes memory and speed only.
     progress
         Called with the share of the work done, in [0, 1].
+    log
+        Called with the match table of each file in turn; the tables are not kept.
 
     Returns
     -------
@@ -105,83 +137,113 @@ def score(
     MatchRateError
         If every score failed.
     UsageError
-        If two scores have one name, or an option is none of the known.
+        If two scores have one name, an option is none of the known, or frequencies of
+        fewer than 50 people are needed without `small_sample`.
 
     References
     ----------
     .. [1] Chang et al. (2015) GigaScience 4:7.
     """
-    files = [weights] if isinstance(weights, Weights) else list(weights)
-    if not isinstance(genotypes, GenotypeSource) or not all(isinstance(f, Weights) for f in files):
-        raise UsageError(
-            "score takes what open_genotypes and read_weights give, not the names of files"
-        )
-    _check_options(files, missing, min_overlap, block_size)
-    match = match_variants(
-        genotypes, files, palindromes=palindromes, min_overlap=min_overlap, by=by
+    files = [weights] if isinstance(weights, Weights) else weights
+    if not isinstance(genotypes, GenotypeSource):
+        raise UsageError("score takes what open_genotypes gives, not the name of a file")
+    _check_options(missing, scale, male_x, min_overlap, block_size)
+    n_people = len(genotypes.samples)
+    is_small = n_people < ENOUGH_PEOPLE and not small_sample
+    if is_small and scale != "none" and frequencies is None:
+        raise UsageError(_say_small(n_people, f"scale={scale!r}"))
+    matcher = Matcher(
+        genotypes,
+        palindromes=palindromes,
+        min_overlap=min_overlap or 0.0,
+        by=by,
+        check_frequencies=check_frequencies,
     )
-    names, plans, shifts = _plan(files, match)
-    _report_failures(match.summary, min_overlap)
-    sums, missing_calls = _add_up(
-        genotypes, plans, len(names), missing, thread_count(threads), block_size, progress
+    names, plans, tables, summary = _match_all(
+        matcher, files, scale, log, is_part=min_overlap is None
     )
+    _report_failures(summary, min_overlap)
+    del matcher
+    options = Options(missing, scale, _given(frequencies, genotypes, plans))
+    sums = Sums(n_people, plans, options)
+    rule = AlleleRule.of(genotypes, male_x)
+    _add_up(genotypes, sums, rule, thread_count(threads), block_size, progress, is_small=is_small)
     index = pd.Index(genotypes.samples["person_id"].to_numpy(), name="person_id")
-    totals = np.ldexp(sums.astype(np.float64), -np.asarray(shifts, dtype=np.int64))
-    alleles = _allele_counts(plans, len(names), missing_calls)
-    averages = np.divide(
-        totals, alleles, out=np.full_like(totals, np.nan), where=np.asarray(alleles) > 0
-    )
+    steps = np.concatenate([plan.scales for plan in plans]) if plans else np.ones(0)
     return Scores(
-        scores=pd.DataFrame(totals, index=index, columns=names),
-        averages=pd.DataFrame(averages, index=index, columns=names),
-        match=match.table,
-        summary=match.summary,
+        scores=pd.DataFrame(sums.totals() / steps, index=index, columns=names),
+        alleles=pd.DataFrame(sums.alleles(), index=index, columns=names),
+        match=stack_tables(tables) if tables else pd.DataFrame(),
+        summary=summary,
     )
 
 
 def _check_options(
-    files: Sequence[Weights], missing: str, min_overlap: float, block_size: int
+    missing: str, scale: str, male_x: str, min_overlap: float | None, block_size: int
 ) -> None:
-    if not files:
-        raise UsageError("no weight file given")
-    if missing not in ("mean", "zero"):
-        raise UsageError(f"missing must be 'mean' or 'zero', got {missing!r}")
-    if not 0.0 <= min_overlap <= 1.0:
+    for name, value, known in (
+        ("missing", missing, ("mean", "zero")),
+        ("scale", scale, ("none", "center", "standardize")),
+        ("male_x", male_x, ("0..2", "0..1")),
+    ):
+        if value not in known:
+            raise UsageError(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}")
+    if min_overlap is not None and not 0.0 <= min_overlap <= 1.0:
         raise UsageError(f"min_overlap must lie in [0, 1], got {min_overlap}")
     if block_size < 1:
         raise UsageError(f"block_size must be at least 1, got {block_size}")
-    names = pd.Series([name for file in files for name in file.names])
-    twice = sorted(set(names[names.duplicated()]))
-    if twice:
-        raise UsageError(
-            f"{len(twice)} score names occur more than once, the first is {twice[0]!r}: "
-            "give the files or their columns different names"
-        )
 
 
-def _plan(files: Sequence[Weights], match: Match) -> tuple[list[str], list[FilePlan], list[int]]:
-    """Give names, files' plans and shifts of the scores that did not fail."""
-    ok = set(match.summary.loc[match.summary["status"] == "ok", "score"])
+def _match_all(
+    matcher: Matcher,
+    files: Iterable[Weights],
+    scale: Scale,
+    log: Callable[[pd.DataFrame], None] | None,
+    *,
+    is_part: bool,
+) -> tuple[list[str], list[FilePlan], list[pd.DataFrame], pd.DataFrame]:
+    """Match file by file; give names and plans of scores that did not fail, tables, summary."""
     names: list[str] = []
+    seen: set[str] = set()
     plans: list[FilePlan] = []
-    shifts: list[int] = []
-    matched = match.table.loc[
-        match.table["status"] == "matched", ["file", "row", "target", "swapped"]
-    ]
-    by_file = dict(list(matched.groupby("file", sort=False)))
+    tables: list[pd.DataFrame] = []
+    summaries: list[pd.DataFrame] = []
     for number, file in enumerate(files):
-        wanted = [k for k, name in enumerate(file.names) if name in ok]
-        if not wanted:
-            continue
-        file_shifts = [choose_shift(file.effects[:, k]) for k in wanted]
-        rows = by_file.get(number, matched.iloc[:0])
-        plans.append(plan_file(file, rows, wanted, file_shifts, len(names)))
-        names += [file.names[k] for k in wanted]
-        shifts += file_shifts
-    return names, plans, shifts
+        if not isinstance(file, Weights):
+            raise UsageError("score takes what read_weights gives, not the names of files")
+        twice = sorted(seen & set(file.names))
+        if twice:
+            raise UsageError(
+                f"{len(twice)} score names occur more than once, the first is {twice[0]!r}: "
+                "give the files or their columns different names"
+            )
+        seen |= set(file.names)
+        if scale != "none" and file.doses is not None:
+            raise UsageError(
+                f"scale={scale!r} is for additive effects, and {file.names[0]} has dominant, "
+                "recessive or dosage-specific ones: score it with scale='none'"
+            )
+        match = matcher.match(file, number)
+        summary = match.summary.assign(status="ok") if is_part else match.summary
+        summaries.append(summary)
+        _log(match, log, tables)
+        chosen = np.flatnonzero((summary["status"] == "ok").to_numpy()).tolist()
+        if chosen:
+            plans.append(plan_file(file, match, chosen, len(names), scale))
+            names += [file.names[k] for k in chosen]
+        del match, file
+    if not summaries:
+        raise UsageError("no weight file given")
+    return names, plans, tables, pd.concat(summaries, ignore_index=True)
 
 
-def _report_failures(summary: pd.DataFrame, min_overlap: float) -> None:
+def _log(
+    match: FileMatch, log: Callable[[pd.DataFrame], None] | None, tables: list[pd.DataFrame]
+) -> None:
+    (tables.append if log is None else log)(match.table())
+
+
+def _report_failures(summary: pd.DataFrame, min_overlap: float | None) -> None:
     """Warn of scores that failed; raise if all did."""
     failed = summary[summary["status"] != "ok"]
     if failed.empty:
@@ -198,108 +260,73 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float) -> None:
     warnings.warn(message, PgsTrdWarning, stacklevel=3)
 
 
+def _given(
+    frequencies: pd.DataFrame | None, genotypes: GenotypeSource, plans: list[FilePlan]
+) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    """Give the frequencies that the user gave, by variant; warn of those not stated."""
+    if frequencies is None:
+        return None
+    given = align_frequencies(frequencies, genotypes.variants)
+    rows = _scored_rows(plans)
+    n_absent = int(np.isnan(given[rows]).sum())
+    if n_absent:
+        warnings.warn(
+            f"the frequencies given do not state {n_absent:,} of {len(rows):,} scored variants: "
+            "these take the frequency among the people scored",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
+    return given
+
+
+def _scored_rows(plans: list[FilePlan]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    if len(plans) == 1:
+        return np.unique(plans[0].targets).astype(np.int64)
+    is_scored = np.zeros(1 + max((int(p.targets.max(initial=-1)) for p in plans), default=-1), bool)
+    for plan in plans:
+        is_scored[plan.targets] = True
+    return np.flatnonzero(is_scored)
+
+
 def _add_up(
     genotypes: GenotypeSource,
-    plans: Sequence[FilePlan],
-    n_scores: int,
-    missing: Missing,
+    sums: Sums,
+    rule: AlleleRule,
     threads: int,
     block_size: int,
     progress: Callable[[float], None] | None,
-) -> tuple[IntArray, IntArray | None]:
-    """Give the sums in steps, and with ``missing="zero"`` the missing calls of each score."""
+    *,
+    is_small: bool,
+) -> None:
+    """Add all blocks; with two threads or more the next is made ready while one is added."""
     n_people = len(genotypes.samples)
-    n_counted = n_scores if missing == "zero" else 0
-    n_columns = n_scores + n_counted
-    if n_columns > 1:
-        n_columns = -(-n_columns // 8) * 8
-    sums = np.zeros((n_people, n_columns), dtype=np.int64)
-    rows = np.unique(np.concatenate([plan.targets for plan in plans]))
+    rows = _scored_rows(list(sums.plans))
     done = 0
-    with Kernel(n_people, threads) as kernel:
-        for block in genotypes.blocks(rows, block_size=block_size):
-            _add_block(kernel, block, plans, n_scores, missing, sums)
-            done += len(block.rows)
+    with Kernel(n_people, 1) as single, Kernel(n_people, threads) as kernel:
+        blocks = genotypes.blocks(rows, block_size=block_size)
+        ready_blocks = (sums.prepare(single, block, rule) for block in blocks)
+        for ready in ahead(ready_blocks) if threads > 1 else ready_blocks:
+            if is_small and ready.n_missing:
+                raise UsageError(_say_small(n_people, f"{ready.n_missing:,} missing calls or more"))
+            sums.add(kernel, ready)
+            done += len(ready.block.rows)
             if progress is not None:
                 progress(done / len(rows))
-    counted = sums[:, n_scores : n_scores + n_counted] if n_counted else None
-    return sums[:, :n_scores], counted
 
 
-def _add_block(
-    kernel: Kernel,
-    block: GenotypeBlock,
-    plans: Sequence[FilePlan],
-    n_scores: int,
-    missing: Missing,
-    sums: IntArray,
-) -> None:
-    dosages: DosageArray | None = None
-    if block.codes is not None:
-        codes = np.ascontiguousarray(block.codes)
-        counts = kernel.count_codes(codes)
-        copies, called = 2 * counts[:, 0] + counts[:, 2], counts.sum(axis=1) - counts[:, 1]
-    else:
-        assert block.dosages is not None
-        codes = None
-        dosages = to_dosage_units(block.dosages)
-        is_called = dosages != MISSING_DOSAGE
-        called = is_called.sum(axis=1)
-        copies = np.where(is_called, dosages, 0).sum(axis=1, dtype=np.int64) / DOSAGE_UNIT
-    alleles = 2 * called if block.ploidy is None else block.ploidy.sum(axis=1, dtype=np.int64)
-    frequency = np.divide(copies, alleles, out=np.full(len(called), np.nan), where=alleles > 0)
-    table = np.zeros((len(block.rows), 3 if codes is None else 4, sums.shape[1]), dtype=np.int64)
-    fill = fill_dosage_table if codes is None else fill_code_table
-    missing_place = 2 if codes is None else 1
-    for plan in plans:
-        part = slice(*np.searchsorted(plan.targets, [block.rows[0], block.rows[-1] + 1]))
-        local = np.searchsorted(block.rows, plan.targets[part])
-        absent = missing_copies(frequency[local], plan.swapped[part], missing)
-        fill(table, plan, part, local, absent)
-        if missing == "zero":
-            columns = n_scores + plan.columns[np.newaxis, :]
-            table[local[:, np.newaxis], missing_place, columns] = plan.included[part]
-    if codes is not None:
-        kernel.score_codes(codes, table, sums)
-    elif dosages is not None:
-        kernel.score_dosages(dosages, table, sums)
-    if block.ploidy is not None:
-        _take_back_second_allele(block, plans, sums)
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Give `items`, the next one made in another thread meanwhile."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]  # the end is not one of the items
 
 
-def _take_back_second_allele(
-    block: GenotypeBlock, plans: Sequence[FilePlan], sums: IntArray
-) -> None:
-    """Correct haploid calls where the effect allele is the one not counted.
-
-    The tables hold two minus the counted copies there; a haploid call has only
-    one allele, so one effect too many was added.
-    """
-    assert block.ploidy is not None
-    haploid = block.ploidy == 1
-    for plan in plans:
-        part = slice(*np.searchsorted(plan.targets, [block.rows[0], block.rows[-1] + 1]))
-        local = np.searchsorted(block.rows, plan.targets[part])
-        concerned = plan.swapped[part] & haploid[local].any(axis=1)
-        if concerned.any():
-            people = haploid[local[concerned]].astype(np.int64)
-            sums[:, plan.columns] -= people.T @ plan.effects[part][concerned]
-
-
-def to_dosage_units(dosages: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> DosageArray:
-    """Round dosages in [0, 2] to 1/16384 copy; NaN becomes 65535."""
-    is_missing = np.isnan(dosages)
-    units = np.rint(np.where(is_missing, 0, dosages) * DOSAGE_UNIT).astype(np.uint16)
-    units[is_missing] = MISSING_DOSAGE
-    return np.ascontiguousarray(units)
-
-
-def _allele_counts(
-    plans: Sequence[FilePlan], n_scores: int, missing_calls: IntArray | None
-) -> FloatArray:
-    """Give the number of alleles each sum is over: (1 or n_people, n_scores)."""
-    n_rows = np.zeros(n_scores, dtype=np.int64)
-    for plan in plans:
-        n_rows[plan.columns] = plan.included.sum(axis=0)
-    called = n_rows[np.newaxis, :] - (0 if missing_calls is None else missing_calls)
-    return np.asarray(2.0 * called)
+def _say_small(n_people: int, need: str) -> str:
+    return (
+        f"{n_people} people are too few to take allele frequencies from ({ENOUGH_PEOPLE} are "
+        f"enough), and {need} need them: give frequencies of a larger sample (--read-freq), "
+        "count missing calls as zero, or allow it by small_sample=True (--small-sample)"
+    )

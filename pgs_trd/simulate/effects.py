@@ -142,7 +142,7 @@ def draw_scores(
 
 
 def _is_lost(variants: pd.DataFrame) -> BoolArray:
-    alleles = variants["counted_allele"] + variants["other_allele"]
+    alleles = variants["counted_allele"].astype(str) + variants["other_allele"].astype(str)
     is_palindromic = alleles.isin(["AT", "TA", "CG", "GC"]).to_numpy()
     lost: BoolArray = is_palindromic | ~variants["is_typed"].to_numpy()
     return lost

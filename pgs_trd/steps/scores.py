@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pgs_trd.genotypes import open_genotypes
-from pgs_trd.provenance import describe_run, write_sidecar
-from pgs_trd.scoring import Missing, Scores, score
+import pandas as pd
+
+from pgs_trd.provenance import write_sidecar
+from pgs_trd.scoring import MaleX, Missing, Scale, Scores, read_frequencies, score
+from pgs_trd.scoring.files import beside
+from pgs_trd.scoring.parts import describe_part, member_columns
+from pgs_trd.steps.inputs import Columns, Target, WeightFiles, list_weight_files, open_target
+from pgs_trd.steps.outputs import check_outputs, describe_inputs, write_result
+from pgs_trd.steps.streams import Append, stream_table
 from pgs_trd.tables import check_output, write_table
-from pgs_trd.weights import Match, MatchBy, Palindromes, Weights, match_variants, read_weights
+from pgs_trd.weights import MatchBy, Matcher, Palindromes, Weights
 
-Columns = Mapping[str, str | Sequence[str]]
+Progress = Callable[[float], None]
 
-
-def read_weight_files(paths: Sequence[Path], columns: Columns | None) -> list[Weights]:
-    """Read weight files one after the other."""
-    return [read_weights(path, columns=columns) for path in paths]
-
-
-def beside(out: Path, name: str) -> Path:
-    """Give the path of a companion of `out`: scores.tsv -> scores.match.tsv."""
-    return out.with_name(f"{out.stem}.{name}{out.suffix}")
+__all__ = ["beside", "match_step", "score_step"]
 
 
 def match_step(
@@ -30,23 +29,46 @@ def match_step(
     weights: Sequence[Path],
     out: Path,
     *,
+    target: Target | None = None,
     columns: Columns | None = None,
+    p_thresholds: Sequence[float] | None = None,
+    chain: Path | None = None,
     palindromes: Palindromes = "drop",
     min_overlap: float = 0.75,
     by: MatchBy = "position",
-) -> Match:
-    """Match weight files to genotypes; write the match table and its summary."""
+    check_frequencies: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Match weight files to genotypes; write the match table and its summary.
+
+    Returns
+    -------
+    summary
+        One row a score.
+    """
     check_output(out)
-    source = open_genotypes(genotypes)
-    files = read_weight_files(weights, columns)
-    match = match_variants(source, files, palindromes=palindromes, min_overlap=min_overlap, by=by)
-    options = {"columns": columns, "palindromes": palindromes, "min_overlap": min_overlap, "by": by}
-    write_table(match.table, out)
-    write_table(match.summary, beside(out, "summary"))
-    write_sidecar(
-        describe_run("match", options, [*source.paths, *weights], n_scores=len(match.summary)), out
-    )
-    return match
+    target = target or Target()
+    files = WeightFiles(list_weight_files(weights), columns, p_thresholds, chain)
+    source = open_target(genotypes, target)
+    options: dict[str, Any] = {
+        "palindromes": palindromes,
+        "min_overlap": min_overlap,
+        "by": by,
+        "check_frequencies": check_frequencies,
+    }
+    matcher = Matcher(source, **options)
+    summaries = []
+    with stream_table(out) as append:
+        for number, file in enumerate(files.read(progress)):
+            match = matcher.match(file, number)
+            append(match.table())
+            summaries.append(match.summary)
+    summary = pd.concat(summaries, ignore_index=True)
+    write_table(summary, beside(out, "summary"))
+    options |= target.options | files.options
+    inputs = {"genotypes": source.paths, **target.inputs, **files.inputs}
+    write_sidecar(describe_inputs("match", options, inputs, n_scores=len(summary)), out)
+    return summary
 
 
 def score_step(
@@ -54,29 +76,91 @@ def score_step(
     weights: Sequence[Path],
     out: Path,
     *,
+    target: Target | None = None,
     columns: Columns | None = None,
+    p_thresholds: Sequence[float] | None = None,
+    chain: Path | None = None,
     palindromes: Palindromes = "drop",
     missing: Missing = "mean",
     min_overlap: float = 0.75,
     by: MatchBy = "position",
+    scale: Scale = "none",
+    male_x: MaleX = "0..2",
+    read_freq: Path | None = None,
+    check_frequencies: bool = False,
+    small_sample: bool = False,
+    averages: bool = False,
+    part: bool = False,
     threads: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
+    reading_progress: Progress | None = None,
 ) -> Scores:
-    """Score everybody; write the sums, and beside them the match table and its summary."""
-    check_output(out)
-    source = open_genotypes(genotypes)
-    files = read_weight_files(weights, columns)
+    """Score everybody; write the sums, and beside them the match table and its summary.
+
+    A part is one of several of a genome, for `merge_step`: no score is judged by
+    the share of its rows that match, and what merging needs is written too.
+    `reading_progress` is of the weight files, `progress` of the genotypes.
+    """
+    check_outputs(out, is_part=part)
+    target = target or Target()
+    files = WeightFiles(list_weight_files(weights), columns, p_thresholds, chain)
+    source = open_target(genotypes, target)
     options: dict[str, Any] = {
         "palindromes": palindromes,
         "missing": missing,
-        "min_overlap": min_overlap,
+        "min_overlap": None if part else min_overlap,
         "by": by,
+        "scale": scale,
+        "male_x": male_x,
+        "check_frequencies": check_frequencies,
+        "small_sample": small_sample,
     }
-    result = score(source, files, threads=threads, progress=progress, **options)
-    write_table(result.scores.reset_index(), out)
-    write_table(result.match, beside(out, "match"))
-    write_table(result.summary, beside(out, "summary"))
-    facts = {"n_people": len(result.scores), "n_scores": result.scores.shape[1]}
-    options["columns"] = columns
-    write_sidecar(describe_run("score", options, [*source.paths, *weights], **facts), out)
+    reading = _Reading(files.read(reading_progress))
+    with stream_table(beside(out, "match")) as append:
+        result = score(
+            source,
+            iter(reading),
+            frequencies=None if read_freq is None else read_frequencies(read_freq),
+            log=reading.log_members(append) if part else append,
+            threads=threads,
+            progress=progress,
+            **options,
+        )
+    written = write_result(
+        result, out, source.samples, alleles=part or missing == "zero", averages=averages
+    )
+    options |= target.options | files.options
+    options |= {"read_freq": read_freq and read_freq.name, "averages": averages, "part": part}
+    inputs = {"genotypes": source.paths, **target.inputs, **files.inputs}
+    inputs["frequencies"] = [read_freq] if read_freq else []
+    facts: dict[str, Any] = {"n_people": len(result.scores), "n_scores": result.scores.shape[1]}
+    if part:
+        facts |= describe_part(reading.names, [out, beside(out, "match"), *written])
+    write_sidecar(describe_inputs("score", options, inputs, **facts), out)
     return result
+
+
+@dataclass
+class _Reading:
+    """Weight files as they are read, and which of them is being scored."""
+
+    weights: Iterable[Weights]
+    names: list[tuple[str, ...]] = field(default_factory=list)
+    _current: Weights | None = None
+
+    def __iter__(self) -> Iterator[Weights]:
+        for file in self.weights:
+            self._current = file
+            self.names.append(file.names)
+            yield file
+            self._current = None
+            del file
+
+    def log_members(self, append: Append) -> Callable[[pd.DataFrame], None]:
+        """Give a function that appends a file's match table, with the scores of each row."""
+
+        def log(table: pd.DataFrame) -> None:
+            assert self._current is not None
+            append(table, **member_columns(self._current))
+
+        return log

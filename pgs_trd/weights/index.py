@@ -1,36 +1,53 @@
-"""Find the genotype rows at each weight row's place, for all rows at once."""
+"""The genotypes' variants by place, made once for all weight files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pgs_trd.genotypes.alleles import is_placed, other_strand
+from pgs_trd.genotypes.alleles import is_placed
+from pgs_trd.weights.codes import (
+    BoolArray,
+    Codes,
+    IntArray,
+    chunks,
+    take_codes,
+    to_arrow_text,
+    to_codes,
+)
 
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 NO_KEY = -1
-UNKNOWN_ALLELE = -1
+NO_PLACE = -1
 
 
 @dataclass(frozen=True)
 class TargetIndex:
-    """The variants of a genotype source, sorted by place, alleles as numbers.
+    """The variants of a genotype source by place, alleles as numbers.
+
+    A place is a position of a chromosome, or an id.
 
     Attributes
     ----------
-    names
-        Chromosomes (by position) or ids (by id) that the genotypes have.
-    keys : (n_placed,)
-        Place of each variant that has one, ascending: chromosome number * 2**32 +
-        position, or number of the id.
+    chromosomes
+        Those on which a variant has a position; None if the places are ids.
+    ids
+        The distinct ids, in the order of their places; None if places are positions.
+    keys : (n_places,)
+        Chromosome number * 2**32 + position of each place, ascending; empty for ids.
+    starts : (n_places + 1,)
+        The variants of place k are ``order[starts[k]:starts[k + 1]]``.
     order : (n_placed,)
-        Which row of the variants that is.
+        Rows of the variants.
+    is_crowded : (n_places,)
+        Whether there is more than one variant.
     alleles
         Spelling of the alleles; their place here is their number.
     counted, other : (n_variants,)
@@ -42,38 +59,70 @@ class TargetIndex:
     counted_is_shared, other_is_shared : (n_variants,)
         Whether the allele occurs in more than one row of a multi-allelic site, as
         the reference allele does: then its copies cannot be told from one row.
+    has_shared : (n_variants,)
+        Whether either does.
     """
 
-    names: pd.Index
+    chromosomes: pd.Index | None
+    ids: pa.Array | None
     keys: IntArray
+    starts: IntArray
     order: IntArray
+    is_crowded: BoolArray
     alleles: pd.Index
-    counted: IntArray
-    other: IntArray
+    counted: Codes
+    other: Codes
     site: IntArray
     is_duplicate: BoolArray
+    has_shared: BoolArray
     counted_is_shared: BoolArray
     other_is_shared: BoolArray
 
 
 def index_by_position(variants: pd.DataFrame) -> TargetIndex:
     """Index variants by chromosome and position; unplaced ones are left out."""
-    codes, names = pd.factorize(variants["chromosome"])
+    codes, names = to_codes(variants["chromosome"])
     position = variants["position"].to_numpy(dtype=np.int64)
-    keys = pack_keys(codes.astype(np.int64), position)
+    has_place = (codes >= 0) & is_placed(position)
     # A chromosome is there if some variant has a place on it.
-    placed = np.unique(codes[keys != NO_KEY])
-    renumber = np.full(len(names) + 1, NO_KEY, dtype=np.int64)
-    renumber[placed] = np.arange(len(placed))
-    keys = pack_keys(renumber[codes], position)
-    return _index(variants, pd.Index(names[placed]), keys)
+    placed = np.unique(codes[has_place]).astype(np.int64)
+    number = np.full(len(names), NO_KEY, dtype=np.int64)
+    number[placed] = np.arange(len(placed))
+    keys = pack_keys(take_codes(number, codes, NO_KEY), position)
+    rows = np.flatnonzero(has_place)
+    keys = keys[rows]
+    if np.any(keys[1:] < keys[:-1]):
+        by_key = np.argsort(keys, kind="stable")
+        rows, keys = rows[by_key], keys[by_key]
+    is_first = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+    first = np.flatnonzero(is_first)
+    return _index(
+        variants,
+        rows,
+        np.append(first, len(rows)),
+        chromosomes=pd.Index(names[placed]),
+        ids=None,
+        keys=keys[first],
+    )
 
 
 def index_by_id(variants: pd.DataFrame) -> TargetIndex:
     """Index variants by id; those without (".") are left out."""
-    identity = variants["id"].mask(variants["id"].isin([".", ""]))
-    keys, names = pd.factorize(identity)
-    return _index(variants, pd.Index(names), keys.astype(np.int64))
+    encoded = to_arrow_text(variants["id"]).dictionary_encode()
+    number = encoded.indices.fill_null(NO_PLACE).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows = np.flatnonzero(number != NO_PLACE)
+    n_places = len(encoded.dictionary)
+    counts = np.bincount(number[rows], minlength=n_places)
+    if len(rows) > n_places:
+        rows = rows[np.argsort(number[rows], kind="stable")]
+    return _index(
+        variants,
+        rows,
+        np.append(0, np.cumsum(counts)).astype(np.int64),
+        chromosomes=None,
+        ids=encoded.dictionary,
+        keys=np.empty(0, dtype=np.int64),
+    )
 
 
 def pack_keys(chromosome: IntArray, position: IntArray) -> IntArray:
@@ -82,39 +131,49 @@ def pack_keys(chromosome: IntArray, position: IntArray) -> IntArray:
     return np.where(has_place, (chromosome << 32) + np.where(has_place, position, 0), NO_KEY)
 
 
-def _index(variants: pd.DataFrame, names: pd.Index, keys: IntArray) -> TargetIndex:
-    n_rows = len(variants)
-    both, alleles = pd.factorize(
-        np.concatenate([variants["counted_allele"], variants["other_allele"]])
+def _index(
+    variants: pd.DataFrame,
+    order: IntArray,
+    starts: IntArray,
+    *,
+    chromosomes: pd.Index | None,
+    ids: pa.Array | None,
+    keys: IntArray,
+) -> TargetIndex:
+    codes, texts = zip(
+        *(to_codes(variants[name]) for name in ("counted_allele", "other_allele")), strict=True
     )
-    counted, other = both[:n_rows].astype(np.int64), both[n_rows:].astype(np.int64)
+    numbers, alleles = pd.factorize(np.concatenate([np.asarray(names) for names in texts]))
+    counted = take_codes(numbers[: len(texts[0])], codes[0], NO_KEY).astype(np.int32)
+    other = take_codes(numbers[len(texts[0]) :], codes[1], NO_KEY).astype(np.int32)
     site = variants["site"].to_numpy(dtype=np.int64)
-    placed = np.flatnonzero(keys != NO_KEY)
-    order = placed
-    if np.any(np.diff(keys[placed]) < 0):
-        order = placed[np.argsort(keys[placed], kind="stable")]
     shared = _shared_alleles(site, counted, other)
     return TargetIndex(
-        names=names,
-        keys=keys[order],
+        chromosomes=chromosomes,
+        ids=ids,
+        keys=keys,
+        starts=starts,
         order=order,
+        is_crowded=np.diff(starts) > 1,
         alleles=pd.Index(alleles),
         counted=counted,
         other=other,
         site=site,
-        is_duplicate=_duplicates(keys, counted, other),
+        is_duplicate=_duplicates(order, starts, counted, other),
+        has_shared=shared[0] | shared[1],
         counted_is_shared=shared[0],
         other_is_shared=shared[1],
     )
 
 
-def _duplicates(keys: IntArray, counted: IntArray, other: IntArray) -> BoolArray:
-    duplicate = np.zeros(len(keys), dtype=bool)
-    crowded = pd.Series(keys).duplicated(keep=False).to_numpy() & (keys != NO_KEY)
-    rows = np.flatnonzero(crowded)
+def _duplicates(order: IntArray, starts: IntArray, counted: Codes, other: Codes) -> BoolArray:
+    duplicate = np.zeros(len(counted), dtype=bool)
+    sizes = np.diff(starts)
+    crowded = np.repeat(sizes > 1, sizes)
+    rows = order[crowded]
     pairs = pd.DataFrame(
         {
-            "key": keys[rows],
+            "place": np.repeat(np.arange(len(sizes)), sizes)[crowded],
             "low": np.minimum(counted[rows], other[rows]),
             "high": np.maximum(counted[rows], other[rows]),
         }
@@ -123,12 +182,10 @@ def _duplicates(keys: IntArray, counted: IntArray, other: IntArray) -> BoolArray
     return duplicate
 
 
-def _shared_alleles(
-    site: IntArray, counted: IntArray, other: IntArray
-) -> tuple[BoolArray, BoolArray]:
+def _shared_alleles(site: IntArray, counted: Codes, other: Codes) -> tuple[BoolArray, BoolArray]:
     n_rows = len(site)
     shared = np.zeros((2, n_rows), dtype=bool)
-    rows = np.flatnonzero(pd.Series(site).duplicated(keep=False).to_numpy())
+    rows = np.flatnonzero(np.bincount(site)[site] > 1) if n_rows else np.empty(0, dtype=np.int64)
     both = pd.DataFrame(
         {"site": np.tile(site[rows], 2), "allele": np.concatenate([counted[rows], other[rows]])}
     )
@@ -136,42 +193,105 @@ def _shared_alleles(
     return shared[0], shared[1]
 
 
-def number_alleles(
-    index: TargetIndex, effect: Iterable[object], other: Iterable[object]
-) -> tuple[IntArray, IntArray, IntArray, IntArray, BoolArray]:
-    """Give the numbers of effect and other alleles, as spelled and on the other strand.
+def places_of_positions(
+    index: TargetIndex, chromosome: Codes, names: pd.Index, position: IntArray
+) -> tuple[IntArray, BoolArray]:
+    """Find the places of positions.
 
-    The other strand is read for alleles of one length only: complemented, the base
-    in front of an insertion or deletion stands behind it, at another position.
+    Parameters
+    ----------
+    index
+        By position.
+    chromosome : (n_rows,)
+        Places among `names`, -1 where missing.
+    names
+        Chromosomes.
+    position : (n_rows,)
+        1-based; 0 or less where missing.
 
     Returns
     -------
-    effect, other, effect_flipped, other_flipped, has_other
-        `UNKNOWN_ALLELE` for what the genotypes do not have.
+    place : (n_rows,)
+        `NO_PLACE` where the genotypes have nothing.
+    on_known_chromosome : (n_rows,)
+        Whether the genotypes have the chromosome at all.
     """
-    spelled, flipped, lengths, has = [], [], [], []
-    for column in (effect, other):
-        codes, texts = pd.factorize(np.asarray(column, dtype=object))
-        spelled.append(_take(index.alleles.get_indexer(pd.Index(texts)), codes))
-        turned = pd.Index([other_strand(text) for text in texts], dtype=object)
-        flipped.append(_take(index.alleles.get_indexer(turned), codes))
-        lengths.append(_take(np.array([len(text) for text in texts]), codes))
-        has.append(codes >= 0)
-    can_flip = np.where(has[1], lengths[0] == lengths[1], lengths[0] == 1)
-    flipped = [np.where(can_flip, numbers, UNKNOWN_ALLELE) for numbers in flipped]
-    return spelled[0], spelled[1], flipped[0], flipped[1], has[1]
+    assert index.chromosomes is not None
+    numbers = index.chromosomes.get_indexer(names)
+    place = np.full(len(position), NO_PLACE, dtype=np.int64)
+    known = np.zeros(len(position), dtype=bool)
+    for part in chunks(len(position)):
+        number = take_codes(numbers, chromosome[part], NO_KEY)
+        known[part] = number != NO_KEY
+        place[part] = _find_keys(index.keys, pack_keys(number, position[part]))
+    return place, known
 
 
-def _take(numbers: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> IntArray:
-    return np.append(numbers, UNKNOWN_ALLELE).astype(np.int64)[codes]
+def _find_keys(sorted_keys: IntArray, keys: IntArray) -> IntArray:
+    if not len(sorted_keys) or not len(keys):
+        return np.full(len(keys), NO_PLACE, dtype=np.int64)
+    if np.any(keys[1:] < keys[:-1]):
+        # Keys in order are found several times faster, sorting included.
+        order = np.argsort(keys)
+        low = np.empty(len(keys), dtype=np.int64)
+        low[order] = np.searchsorted(sorted_keys, keys[order])
+    else:
+        # Only the stretch in question, which stays in the cache.
+        start = int(np.searchsorted(sorted_keys, keys[0]))
+        stop = int(np.searchsorted(sorted_keys, keys[-1], side="right"))
+        low = start + np.searchsorted(sorted_keys[start:stop], keys)
+    low[low == len(sorted_keys)] = 0
+    return np.where(sorted_keys[low] == keys, low, NO_PLACE)
 
 
-def candidates(index: TargetIndex, keys: IntArray) -> tuple[IntArray, IntArray]:
-    """Give all pairs (weight row, genotype row) that share a place, by weight row."""
-    rows = np.flatnonzero(keys != NO_KEY)
-    low = np.searchsorted(index.keys, keys[rows], side="left")
-    high = np.searchsorted(index.keys, keys[rows], side="right")
-    counts = high - low
-    weight_row = np.repeat(rows, counts)
-    within = np.arange(len(weight_row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return weight_row, index.order[np.repeat(low, counts) + within]
+def places_of_ids(index: TargetIndex, ids: pa.Array) -> IntArray:
+    """Find the places of ids, `NO_PLACE` where the genotypes have no such id."""
+    found = pc.index_in(ids, value_set=index.ids, skip_nulls=True)
+    places: IntArray = found.fill_null(NO_PLACE).to_numpy(zero_copy_only=False).astype(np.int64)
+    return places
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of rows and the variants at their places, by row.
+
+    Attributes
+    ----------
+    row : (n_pairs,)
+        Numbers of the rows, ascending; every row has a pair.
+    target : (n_pairs,)
+        Rows of the genotypes' variants.
+    n_rows
+        Number of rows.
+    """
+
+    row: IntArray
+    target: IntArray
+    n_rows: int
+
+    @property
+    def is_single(self) -> bool:
+        """Whether every row has one pair, so that rows and pairs are the same."""
+        return len(self.row) == self.n_rows
+
+    def count(self, mask: BoolArray) -> npt.NDArray[np.integer[Any]]:
+        """Count the pairs of each row where `mask` holds."""
+        if self.is_single:
+            return mask.view(np.int8)
+        return np.bincount(self.row[mask], minlength=self.n_rows)
+
+    def spread(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """Give each pair the value of its row."""
+        return values if self.is_single else values[self.row]
+
+
+def pair_up(index: TargetIndex, place: IntArray) -> Pairs:
+    """Give all pairs of rows and variants that share a place, `NO_PLACE` not allowed."""
+    start = index.starts[place]
+    counts = index.starts[place + 1] - start
+    row = np.arange(len(place))
+    if len(place) == 0 or counts.max() == 1:
+        return Pairs(row, index.order[start], len(place))
+    row = np.repeat(row, counts)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return Pairs(row, index.order[np.repeat(start, counts) + within], len(place))

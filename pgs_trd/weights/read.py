@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
-from pgs_trd.errors import DataError, UsageError
-from pgs_trd.genotypes.alleles import canonical_chromosome, is_sequence
-from pgs_trd.weights.columns import (
-    COMPLEX_FLAGS,
-    DOSAGE_WEIGHTS,
-    INFERRED_OTHER_ALLELE,
-    Layout,
-    recognise,
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
+from pgs_trd.weights.columns import LOG_P, Layout, recognise
+from pgs_trd.weights.effects import (
+    check_thresholds,
+    fill_effects,
+    refuse_missing,
+    split_by_p_value,
 )
-from pgs_trd.weights.files import Head, Kind, distinct, read_columns, read_head
-from pgs_trd.weights.table import REFUSED_COLUMNS, FloatArray, Weights
+from pgs_trd.weights.files import MISSING_TEXTS, Head, Kind, read_columns, read_head, read_sample
+from pgs_trd.weights.formats import is_number
+from pgs_trd.weights.refusals import DOSES_OF_MANY, Refusals
+from pgs_trd.weights.table import FloatArray, Weights
+from pgs_trd.weights.values import to_categories
+from pgs_trd.weights.variants import make_table, read_doses
 
-ObjectArray = npt.NDArray[np.object_]
-BoolArray = npt.NDArray[np.bool_]
-
-NAME_KEYS = ("pgs_id", "omicspred_id")
-ENDINGS = (".gz", ".zst", ".txt", ".tsv", ".csv")
+# Version 1 of the PGS Catalog's files has titles for keys.
+NAME_KEYS = ("pgs_id", "omicspred_id", "PGS ID")
+BUILD_KEYS = ("genome_build", "Original Genome Build")
+COUNT_KEYS = ("variants_number", "Number of Variants")
+ENDINGS = (".gz", ".bgz", ".zst", ".txt", ".tsv", ".csv", ".parquet", ".snpres")
 BUILD_NAMES = {
     "hg18": "NCBI36", "ncbi36": "NCBI36",
     "hg19": "GRCh37", "grch37": "GRCh37",
     "hg38": "GRCh38", "grch38": "GRCh38",
 }  # fmt: skip
+RATIO_TYPES = {"or", "hr", "or/hr", "odds ratio", "hazard ratio", "odds_ratio", "hazard_ratio"}
 KINDS: dict[str, Kind] = {
     "id": "names", "original_id": "names",
     "position": "numbers", "effect_allele_frequency": "numbers",
+    "p_value": "numbers", LOG_P: "numbers",
+    "dosage_0_weight": "numbers", "dosage_1_weight": "numbers", "dosage_2_weight": "numbers",
 }  # fmt: skip
-NOT_ONE_VARIANT = "haplotype, diplotype or interaction: not one variant"
-DOSAGE_SPECIFIC = "dosage-specific weights not supported yet"
-NO_EFFECT_ALLELE = "effect allele missing"
-EFFECT_ALLELE_TEXT = "effect allele not spelled in A, C, G, T"
-OTHER_ALLELE_TEXT = "other allele not spelled in A, C, G, T"
-SAME_ALLELES = "effect allele equals other allele"
-WEIGHT_MISSING = "weight missing"
-WEIGHT_TEXT = "weight not a number"
-WEIGHT_INFINITE = "weight not finite"
-FAULTS_OF_WEIGHT = {None, WEIGHT_MISSING, WEIGHT_TEXT, WEIGHT_INFINITE}
+SAMPLE_ROWS = 200
 
 
 def read_weights(
@@ -52,12 +49,21 @@ def read_weights(
     *,
     columns: Mapping[str, str | Sequence[str]] | None = None,
     name: str | None = None,
+    p_thresholds: Sequence[float] | None = None,
 ) -> Weights:
-    """Read a weight file, its format recognised by its header.
+    """Read a weight file, its format recognised by its header, or by its first line.
 
-    Read are PGS Catalog files (original, harmonised, and the tables made from them),
-    plink --score tables with a header, and TSV, CSV or space-separated tables; plain,
-    .gz or .zst. Harmonised chromosome, position and id are taken before the original.
+    Read are files of the PGS Catalog (every version, original and harmonised, and the
+    tables made from them) and of OmicsPred; PRS-CS and PRS-CSx (no header); LDpred2
+    (a1 has the effect, a0 not); SBayesRC and GCTB (.snpRes, .txt); GWAS results of
+    PRSice, plink2, regenie, GCTA and the GWAS Catalog; plink --score tables, with a
+    header or with three columns; tables divided by tabs, commas, semicolons or
+    spaces; Parquet. Text is plain or compressed (.gz, bgzip, .zst). Harmonised
+    chromosome, position and id are taken before the original.
+
+    A1 is taken to be the effect allele, as those programs have it; tables of
+    MungeSumstats have it in A2: name both alleles in `columns` for them. Names that
+    programs use both ways (Allele1, Allele2) are not recognised.
 
     Parameters
     ----------
@@ -65,12 +71,19 @@ def read_weights(
         The file.
     columns
         Our names (id, effect_allele, other_allele, chromosome, position,
-        effect_weight, effect_allele_frequency) -> the file's. For effect_weight also
-        a list, or ``"*"`` for every other numeric column: one score a column. Names
-        that are not given are recognised.
+        effect_weight, effect_allele_frequency, p_value) -> the file's, or the numbers
+        (from 1) of the columns of a file without header. For effect_weight also a
+        list, or ``"*"`` for every other numeric column: one score a column. Names
+        that are not given are recognised. A column of odds or hazard ratios (OR,
+        odds_ratio, HR, hazard_ratio) is a weight only if it is named here, and then
+        its natural logarithm is the weight.
     name
         Name of the score; else the header's pgs_id, else the name of the file. Scores
         of a list or of ``"*"`` have the names of their columns.
+    p_thresholds
+        Make one score a threshold, of the rows with a p-value up to it, named
+        ``<name>_p<threshold>``. The file must have a p-value, or its negative
+        logarithm to base 10 (neg_log_10_p_value, LOG10P, mlogp).
 
     Returns
     -------
@@ -80,229 +93,139 @@ def read_weights(
     Raises
     ------
     UsageError
-        If there is no such file, or a name of `columns` is not ours.
+        If there is no such file, a name of `columns` is not ours, or a threshold is
+        not in (0, 1].
     DataError
-        If the file is empty or damaged, lacks a weight or effect allele column, or
-        holds no number where the weights should be.
+        If the file is empty or damaged, lacks a weight or effect allele column, has
+        two that could be it, or holds no number where the weights should be.
+
+    Warns
+    -----
+    PgsTrdWarning
+        If the header states more variants than there are rows, or that the weights
+        are ratios; they are used as they stand.
     """
     path = Path(path)
     head = read_head(path)
-    layout = recognise(head.columns, columns, path.name)
-    return _assemble(path, head, layout, name)
+    layout = recognise(head, columns, path.name)
+    if p_thresholds is not None:
+        _check_p_value(layout, path)
+    weights, weight_types = _assemble(path, head, layout, name, p_thresholds)
+    for fault in _doubts(weights, weight_types):
+        warnings.warn(f"{path.name}: {fault}", PgsTrdWarning, stacklevel=2)
+    return weights
 
 
-def _assemble(path: Path, head: Head, layout: Layout, name: str | None) -> Weights:
-    kinds: dict[int, Kind] = {
-        place: KINDS.get(ours, "text") for ours, place in layout.places.items()
+def _assemble(
+    path: Path, head: Head, layout: Layout, name: str | None, thresholds: Sequence[float] | None
+) -> tuple[Weights, set[str]]:
+    """Give the weights, and what their own column says of their kind."""
+    ours = {
+        ours: place
+        for ours, place in layout.places.items()
+        if thresholds is not None or ours not in ("p_value", LOG_P)
     }
-    if layout.weight_places is None:
-        for place in range(len(head.columns)):
-            kinds.setdefault(place, "guess")
-    else:
-        for place in layout.weight_places:
-            kinds[place] = "numbers"
+    guessed = _numeric_places(path, head, layout)
+    kinds: dict[int, Kind] = {place: KINDS.get(name, "text") for name, place in ours.items()}
+    kinds |= dict.fromkeys(guessed, "numbers")
     table = read_columns(path, head, kinds)
-    weight_places = _numeric_places(table, kinds, layout, path)
-    n_rows = len(next(iter(table.values())))
-    column = {ours: table[place] for ours, place in layout.places.items()}
-    names = _score_names(path, head, layout, column, weight_places, name)
+    n_rows = table.num_rows
+    column = {ours: table.column(str(place)) for ours, place in ours.items()}
+    places = _kept_places(table, guessed, layout, path)
+    names = _score_names(path, head, layout, column, places, name)
+    if thresholds is not None:
+        names = check_thresholds(thresholds, names[0])
+    batches = table.select([str(place) for place in places]).to_batches()
+    del table
+    pa.default_memory_pool().release_unused()
 
-    reasons: ObjectArray = np.full(n_rows, None, dtype=object)
-    variants = _variants(column, n_rows, reasons)
-    effects, cell_faults = _effects(table, weight_places, n_rows, reasons, len(names))
-    if not np.isfinite(effects).any() and set(reasons) <= FAULTS_OF_WEIGHT:
+    refusals = Refusals(n_rows)
+    effect_name = head.columns[layout.places["effect_allele"]]
+    variants = make_table(column, n_rows, effect_name, refusals)
+    doses, by_dose = read_doses(column, n_rows, refusals)
+    effects = _effects(batches, places, layout, by_dose, refusals)
+    if thresholds is not None:
+        effects = split_by_p_value(effects, column, thresholds, refusals)
+    if not np.isfinite(effects).any() and refusals.only_weights() and thresholds is None:
         raise DataError(
             f"{path.name}: none of the {n_rows:,} rows has a number in the weight "
             f"column{'s' if len(names) > 1 else ''}"
         )
-    rows = np.flatnonzero(reasons != None)  # noqa: E711  # elementwise on objects
-    whole = pd.DataFrame({"row": rows + 1, "score": None, "reason": reasons[rows]})
-    cells = pd.DataFrame(
-        [(row + 1, names[k], reason) for row, k, reason in cell_faults if reasons[row] is None],
-        columns=list(REFUSED_COLUMNS),
-    )
-    refused = whole if cells.empty else pd.concat([whole, cells], ignore_index=True)
-    return Weights(
+    weights = Weights(
         variants=variants,
         effects=effects,
         names=names,
         genome_build=_genome_build(head.metadata, layout.is_harmonised),
         metadata=head.metadata,
         path=path,
-        refused=refused.sort_values("row", kind="stable", ignore_index=True),
+        refused=refusals.table(names),
+        doses=doses,
     )
-
-
-def _numeric_places(
-    table: Mapping[int, pd.Series], kinds: Mapping[int, Kind], layout: Layout, path: Path
-) -> tuple[int, ...]:
-    """Give the weight columns; of guessed ones those that hold numbers in the main."""
-    if layout.weight_places is not None:
-        return layout.weight_places
-    places = []
-    for place, kind in kinds.items():
-        if kind != "guess":
-            continue
-        series = table[place]
-        if series.dtype != np.float64:
-            numbers = pd.to_numeric(series.dropna().astype(str), errors="coerce")
-            if series.dtype == bool or not len(numbers) or numbers.notna().mean() < 0.5:
-                continue
-        elif series.isna().all():
-            continue
-        places.append(place)
-    if not places:
-        raise DataError(f"{path.name}: no other column than those named holds numbers")
-    return tuple(places)
-
-
-def _variants(column: Mapping[str, pd.Series], n_rows: int, reasons: ObjectArray) -> pd.DataFrame:
-    """Make the table of variants; write into `reasons` why rows are refused."""
-    _refuse_models(column, reasons)
-    effect = _text(column, "effect_allele", n_rows, str.upper)
-    other = _text(column, "other_allele", n_rows, str.upper)
-    if INFERRED_OTHER_ALLELE in column:
-        # Several alleles ("A/T") were inferred where the catalog could not tell: none.
-        inferred = _text(column, INFERRED_OTHER_ALLELE, n_rows, _one_sequence)
-        other = np.where(_is_none(other), inferred, other)
-    _refuse(reasons, _is_none(effect), NO_EFFECT_ALLELE)
-    _refuse(reasons, _is_not_sequence(effect), EFFECT_ALLELE_TEXT)
-    _refuse(reasons, _is_not_sequence(other), OTHER_ALLELE_TEXT)
-    _refuse(reasons, effect == other, SAME_ALLELES)
-    identity = _text(column, "id", n_rows)
-    if "original_id" in column:
-        identity = np.where(_is_none(identity), _text(column, "original_id", n_rows), identity)
-    position = _numbers(column.get("position"), n_rows)[0]
-    is_whole = np.isfinite(position) & (position == np.floor(position)) & (np.abs(position) < 2**53)
-    frequency = _numbers(column.get("effect_allele_frequency"), n_rows)[0]
-    frequency[~((frequency >= 0) & (frequency <= 1))] = np.nan
-    return pd.DataFrame(
-        {
-            "row": np.arange(1, n_rows + 1, dtype=np.int64),
-            "id": identity,
-            "chromosome": _text(column, "chromosome", n_rows, canonical_chromosome),
-            "position": pd.arrays.IntegerArray(
-                np.where(is_whole, position, 0).astype(np.int64), ~is_whole
-            ),
-            "effect_allele": effect,
-            "other_allele": other,
-            "effect_allele_frequency": frequency,
-        }
-    )
-
-
-def _refuse_models(column: Mapping[str, pd.Series], reasons: ObjectArray) -> None:
-    """Refuse what is not one additive effect of one variant."""
-    for flag in COMPLEX_FLAGS:
-        _refuse(reasons, _is_true(column, flag, len(reasons)), NOT_ONE_VARIANT)
-    for flag in ("dominant", "recessive"):
-        reason = f"{flag} effect not supported yet"
-        _refuse(reasons, _is_true(column, f"is_{flag}", len(reasons)), reason)
-    if "effect_type" in column:
-        codes, texts = distinct(column["effect_type"])
-        for code, text in enumerate(texts):
-            if text.lower() not in ("", "additive"):
-                _refuse(reasons, codes == code, f"{text.lower()} effect not supported yet")
-    for place in DOSAGE_WEIGHTS:
-        if place in column:
-            _refuse(reasons, column[place].notna().to_numpy(), DOSAGE_SPECIFIC)
+    types = column.get("weight_type")
+    return weights, set() if types is None else set(to_categories(types, str.lower).categories)
 
 
 def _effects(
-    table: Mapping[int, pd.Series],
+    batches: list[pa.RecordBatch],
     places: Sequence[int],
-    n_rows: int,
-    reasons: ObjectArray,
-    n_scores: int,
-) -> tuple[FloatArray, list[tuple[int, int, str]]]:
-    """Give the effects and, of a wide file, the cells that are refused (row, score, reason).
+    layout: Layout,
+    by_dose: FloatArray,
+    refusals: Refusals,
+) -> FloatArray:
+    """Give the effects of the weight columns, and of dosage weights where there are any."""
+    has_doses = ~np.isnan(by_dose)
+    if not places:
+        effects = np.full((len(by_dose), 1), np.nan)
+    else:
+        ratios = [place in layout.ratio_places for place in places]
+        # A row of dosage weights needs no other weight.
+        aside = Refusals(len(by_dose)) if len(places) == 1 and has_doses.any() else refusals
+        effects = fill_effects(batches, len(by_dose), ratios, aside)
+        if aside is not refusals:
+            refusals.take(aside, ~has_doses)
+    if len(places) > 1:
+        refusals.refuse(has_doses, DOSES_OF_MANY)
+        return effects
+    effects[has_doses, 0] = by_dose[has_doses]
+    refuse_missing(effects, refusals)
+    return effects
 
-    In a file of one score a row without a weight is refused. In a wide one an empty
-    cell says that the row is not part of that score.
+
+def _numeric_places(path: Path, head: Head, layout: Layout) -> tuple[int, ...]:
+    """Give the weight columns; of any that may be one those that start with numbers.
+
+    Half of the filled cells of the first rows must be numbers.
     """
-    effects = np.full((n_rows, n_scores), np.nan)
-    cell_faults: list[tuple[int, int, str]] = []
-    for k, place in enumerate(places):
-        values, is_text = _numbers(table[place], n_rows)
-        is_infinite = np.isinf(values)
-        values[is_infinite] = np.nan
-        effects[:, k] = values
-        if len(places) == 1:
-            _refuse(reasons, is_text, WEIGHT_TEXT)
-            _refuse(reasons, is_infinite, WEIGHT_INFINITE)
-            _refuse(reasons, np.isnan(values), WEIGHT_MISSING)
-            continue
-        for mask, reason in ((is_text, WEIGHT_TEXT), (is_infinite, WEIGHT_INFINITE)):
-            cell_faults += [(int(row), k, reason) for row in np.flatnonzero(mask)]
-    if not places:  # Dosage-specific weights only, and not on every row.
-        _refuse(reasons, np.ones(n_rows, dtype=bool), WEIGHT_MISSING)
-    return effects, cell_faults
+    if layout.weight_places is not None:
+        return layout.weight_places
+    sample = read_sample(path, head, SAMPLE_ROWS)
+    taken = set(layout.places.values())
+    places = []
+    for place in range(len(head.columns)):
+        cells = [row[place].strip() for row in sample if place < len(row)]
+        filled = [cell for cell in cells if cell not in MISSING_TEXTS]
+        if place not in taken and 2 * sum(map(is_number, filled)) >= len(filled):
+            places.append(place)
+    return tuple(places)
 
 
-def _numbers(series: pd.Series | None, n_rows: int) -> tuple[FloatArray, BoolArray]:
-    """Give a column as numbers (NaN missing), and which cells hold something else."""
-    if series is None:
-        return np.full(n_rows, np.nan), np.zeros(n_rows, dtype=bool)
-    if series.dtype == np.float64:
-        return series.to_numpy(dtype=np.float64, copy=True), np.zeros(n_rows, dtype=bool)
-    codes, texts = distinct(series)
-    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
-    spelled_nan = np.array([text.lower() == "nan" for text in texts], dtype=bool)
-    values = np.append(numbers, np.nan)[codes]
-    is_text = np.append(np.isnan(numbers) & ~spelled_nan, False)[codes]
-    return values, is_text
-
-
-def _text(
-    column: Mapping[str, pd.Series],
-    ours: str,
-    n_rows: int,
-    change: Callable[[str], str | None] | None = None,
-) -> ObjectArray:
-    """Give a column as text, None where missing, `change` computed once a distinct text."""
-    if ours not in column:
-        return np.full(n_rows, None, dtype=object)
-    if change is None:
-        texts_as_they_are = column[ours].to_numpy(dtype=object, copy=True)
-        texts_as_they_are[_is_none(texts_as_they_are)] = None
-        return texts_as_they_are
-    codes, texts = distinct(column[ours])
-    changed = np.empty(len(texts) + 1, dtype=object)
-    changed[:-1] = [change(text) if text else None for text in texts]
-    return changed[codes]
-
-
-def _one_sequence(text: str) -> str | None:
-    return text.upper() if is_sequence(text.upper()) else None
-
-
-def _is_none(texts: ObjectArray) -> BoolArray:
-    return np.asarray(pd.isna(texts), dtype=bool)
-
-
-def _is_not_sequence(alleles: ObjectArray) -> BoolArray:
-    codes, texts = pd.factorize(alleles)
-    return np.append([not is_sequence(text) for text in texts], False).astype(bool)[codes]
-
-
-def _is_true(column: Mapping[str, pd.Series], flag: str, n_rows: int) -> BoolArray:
-    if flag not in column:
-        return np.zeros(n_rows, dtype=bool)
-    codes, texts = distinct(column[flag])
-    is_true = [text.lower() in ("true", "t", "yes", "1") for text in texts]
-    return np.append(is_true, False).astype(bool)[codes]
-
-
-def _refuse(reasons: ObjectArray, mask: BoolArray, reason: str) -> None:
-    """Write `reason` where `mask` holds and no reason stands yet."""
-    reasons[mask & _is_none(reasons)] = reason
+def _kept_places(
+    table: pa.Table, guessed: Sequence[int], layout: Layout, path: Path
+) -> tuple[int, ...]:
+    """Leave out of guessed weight columns those that are empty."""
+    if layout.weight_places is not None:
+        return tuple(guessed)
+    kept = tuple(place for place in guessed if table.column(str(place)).null_count < table.num_rows)
+    if not kept:
+        raise DataError(f"{path.name}: no other column than those named holds numbers")
+    return kept
 
 
 def _score_names(
     path: Path,
     head: Head,
     layout: Layout,
-    column: Mapping[str, pd.Series],
+    column: Mapping[str, pa.ChunkedArray],
     places: Sequence[int],
     name: str | None,
 ) -> tuple[str, ...]:
@@ -311,7 +234,9 @@ def _score_names(
             return tuple(head.columns[place] for place in places)
         if len(places) > 1:
             raise UsageError(f"one name was given, but {path.name} holds {len(places)} scores")
-    accessions = distinct(column["accession"])[1] if "accession" in column else []
+    accessions = (
+        list(to_categories(column["accession"], str).categories) if "accession" in column else []
+    )
     if len(accessions) > 1:
         raise DataError(
             f"{path.name}: {len(accessions)} scores stand one under the other (column accession); "
@@ -319,7 +244,7 @@ def _score_names(
         )
     if name is not None:
         return (name,)
-    stated = [head.metadata[key] for key in NAME_KEYS if head.metadata.get(key)] + list(accessions)
+    stated = [head.metadata[key] for key in NAME_KEYS if head.metadata.get(key)] + accessions
     stem = path.name
     while stem.lower().endswith(ENDINGS):
         stem = stem[: stem.rindex(".")]
@@ -327,7 +252,34 @@ def _score_names(
 
 
 def _genome_build(metadata: Mapping[str, str], is_harmonised: bool) -> str | None:
-    stated = metadata.get("HmPOS_build" if is_harmonised else "genome_build", "")
+    keys = ("HmPOS_build",) if is_harmonised else BUILD_KEYS
+    stated = next((metadata[key] for key in keys if metadata.get(key)), "")
     if not stated or stated.upper() in ("NR", "NA"):
         return None
     return BUILD_NAMES.get(stated.lower(), stated)
+
+
+def _check_p_value(layout: Layout, path: Path) -> None:
+    if not layout.places.keys() & {"p_value", LOG_P}:
+        raise DataError(f"{path.name}: p_thresholds need a p-value column: name it as p_value")
+    if layout.weight_places is None or len(layout.weight_places) > 1:
+        raise UsageError("p_thresholds need one weight column, and several were asked for")
+
+
+def _doubts(weights: Weights, weight_types: set[str]) -> list[str]:
+    """Say what the file says of itself that its rows do not bear out."""
+    metadata, n_rows = weights.metadata, len(weights.variants)
+    doubts = []
+    found = (metadata[key] for key in COUNT_KEYS if key in metadata)
+    stated = next(found, "").replace(",", "")
+    if stated.isdecimal() and int(stated) > n_rows:
+        doubts.append(
+            f"its header states {int(stated):,} variants, it has {n_rows:,}: cut off, or "
+            "filtered after it was written"
+        )
+    if RATIO_TYPES & (weight_types | {metadata.get("weight_type", "").lower()}):
+        doubts.append(
+            "it says that the weights are ratios; they are used as they stand: check that "
+            "they are logarithms"
+        )
+    return doubts

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-ObjectArray = npt.NDArray[np.object_]
+Int8Array = npt.NDArray[np.int8]
+Int16Array = npt.NDArray[np.int16]
 
 STATUSES = (
     "matched", "refused", "no_position", "no_id", "chromosome_absent", "position_absent",
@@ -30,7 +32,8 @@ REASONS = {
     "palindromic_near_half": "palindromic, and a frequency within 0.1 of one half",
     "ambiguous": "fits more than one variant of the genotypes",
     "collision": "another row of the score is on the same variant",
-    "multi_allelic_reference": "effect allele is REF of a multi-allelic site",
+    "multi_allelic_reference": "effect allele is REF of a multi-allelic site: "
+    "its copies are the ploidy less those of all ALTs",
 }
 _OPEN = -1
 
@@ -47,27 +50,43 @@ class Outcome:
         As in `Match.table`.
     is_palindromic : (n_rows,)
         Whether both strands fit the target.
+    reason : (n_rows,)
+        Place in `texts`.
+    texts
+        The reasons that occur.
     """
 
-    status: IntArray
+    status: Int8Array
     target: IntArray
     swapped: BoolArray
     flipped: BoolArray
     is_palindromic: BoolArray
-    _reason: IntArray
-    _texts: list[str] = field(default_factory=list)
+    reason: Int16Array
+    texts: list[str]
 
     @classmethod
     def start(cls, n_rows: int) -> Outcome:
         """Give an outcome in which every row is open."""
-        no = np.zeros(n_rows, dtype=bool)
         return cls(
-            status=np.full(n_rows, _OPEN, dtype=np.int64),
+            status=np.full(n_rows, _OPEN, dtype=np.int8),
             target=np.full(n_rows, -1, dtype=np.int64),
-            swapped=no.copy(),
-            flipped=no.copy(),
-            is_palindromic=no.copy(),
-            _reason=np.zeros(n_rows, dtype=np.int64),
+            swapped=np.zeros(n_rows, dtype=bool),
+            flipped=np.zeros(n_rows, dtype=bool),
+            is_palindromic=np.zeros(n_rows, dtype=bool),
+            reason=np.zeros(n_rows, dtype=np.int16),
+            texts=[],
+        )
+
+    def part(self, rows: slice) -> Outcome:
+        """Give some rows of this outcome: what is set there is set here."""
+        return Outcome(
+            status=self.status[rows],
+            target=self.target[rows],
+            swapped=self.swapped[rows],
+            flipped=self.flipped[rows],
+            is_palindromic=self.is_palindromic[rows],
+            reason=self.reason[rows],
+            texts=self.texts,
         )
 
     @property
@@ -79,33 +98,39 @@ class Outcome:
     @property
     def is_matched(self) -> BoolArray:
         """Which rows are matched so far."""
-        rows: BoolArray = self.status == STATUSES.index("matched")
+        return self.has("matched")
+
+    def has(self, status: str) -> BoolArray:
+        """Which rows have this status."""
+        rows: BoolArray = self.status == STATUSES.index(status)
         return rows
+
+    def count_reason(self, reason: str) -> int:
+        """Count the rows that have a reason of `REASONS`."""
+        text = REASONS[reason]
+        return int((self.reason == self.texts.index(text)).sum()) if text in self.texts else 0
 
     def set_status(
         self, rows: BoolArray | IntArray, status: str, reason: str | None = None
     ) -> None:
         """Give rows a status and a reason (that of the status unless given)."""
         self.status[rows] = STATUSES.index(status)
-        self._reason[rows] = self._number(REASONS[status] if reason is None else reason)
+        self.reason[rows] = self._number(REASONS[status] if reason is None else reason)
 
-    def refuse(self, rows: IntArray, reasons: ObjectArray) -> None:
+    def refuse(self, rows: IntArray, reasons: pd.Series) -> None:
         """Refuse rows, each for its own reason."""
-        for reason in dict.fromkeys(reasons):
-            self.set_status(rows[reasons == reason], "refused", reason)
-
-    def reason_texts(self) -> ObjectArray:
-        """Give the reason of every row as text."""
-        return np.array(self._texts, dtype=object)[self._reason]
+        codes, texts = pd.factorize(reasons)
+        for code, text in enumerate(texts):
+            self.set_status(rows[codes == code], "refused", str(text))
 
     def forget_unmatched(self) -> None:
         """Take the target from rows that did not match."""
-        unmatched = ~self.is_matched
-        self.target[unmatched] = -1
-        self.swapped[unmatched] = False
-        self.flipped[unmatched] = False
+        matched = self.is_matched
+        np.putmask(self.target, ~matched, -1)
+        self.swapped &= matched
+        self.flipped &= matched
 
     def _number(self, text: str) -> int:
-        if text not in self._texts:
-            self._texts.append(text)
-        return self._texts.index(text)
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text)

@@ -1,84 +1,163 @@
-"""Sum up a match score by score, in numbers and in one sentence."""
+"""Sum up a match score by score, in numbers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from pgs_trd.weights.codes import CHUNK_ROWS, BoolArray, IntArray, chunks
 from pgs_trd.weights.reasons import STATUSES, Outcome
 from pgs_trd.weights.table import Weights
 
+FloatArray = npt.NDArray[np.float64]
+
 MATCHED, REFUSED = STATUSES.index("matched"), STATUSES.index("refused")
 
-ADVICE = {
-    "refused": "cannot be scored: see the reasons in the match table",
-    "no_position": "have no position: take a harmonised weight file, or match by id",
-    "no_id": "have no id: match by position",
-    "chromosome_absent": "are on chromosomes that the genotypes do not have: "
-    "give the genotypes of all chromosomes",
-    "position_absent": "are at positions absent from the genotypes: check the genome build"
-    "{build} and that the genotypes are imputed",
-    "id_absent": "have ids absent from the genotypes: check that both use one kind of id",
-    "duplicate_target": "are on variants that the genotypes hold twice: remove the duplicates",
-    "allele_mismatch": "have other alleles in the genotypes: check the genome build{build} "
-    "and that the allele columns are the right ones",
-    "palindromic": "are palindromic: decide by palindromes='keep' or 'frequency'",
-    "ambiguous": "fit more than one variant of the genotypes",
-    "collision": "share a variant with another row of the score: remove the repeated rows",
-}
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows of each score by status, and what they weigh.
+
+    Attributes
+    ----------
+    counts : (n_statuses, n_scores)
+        Rows, statuses in the order of `STATUSES`.
+    weight : (n_statuses, n_scores)
+        Sum of absolute weights.
+    variance : (n_statuses, n_scores)
+        Sum of 2 p (1 - p) times the squared weight over the rows that state a
+        frequency p of the effect allele.
+    """
+
+    counts: IntArray
+    weight: FloatArray
+    variance: FloatArray
+
+    @property
+    def n_rows(self) -> IntArray:
+        """Rows of each score."""
+        total: IntArray = self.counts.sum(axis=0)
+        return total
+
+    @property
+    def match_rate(self) -> FloatArray:
+        """Share of rows matched, NaN for a score without rows."""
+        return _share(self.counts)
+
+    @property
+    def weight_matched(self) -> FloatArray:
+        """Share of the weight matched, NaN for a score without weight."""
+        return _share(self.weight)
+
+    @property
+    def variance_matched(self) -> FloatArray:
+        """Share of the variance matched, NaN where no row states a frequency."""
+        return _share(self.variance)
 
 
-def summarise(file: Weights, outcome: Outcome, min_overlap: float) -> pd.DataFrame:
-    """Give one row a score of the file; see `Match.summary`."""
-    rows_out = []
-    for k, name in enumerate(file.names):
-        effects = file.effects[:, k]
-        cells = file.refused["score"].eq(name).to_numpy()
-        refused_rows = file.refused["row"].to_numpy(dtype=np.int64) - 1
+def _share(amounts: IntArray | FloatArray) -> FloatArray:
+    total = amounts.sum(axis=0).astype(np.float64)
+    none = np.full(len(total), np.nan)
+    return np.divide(amounts[MATCHED].astype(np.float64), total, out=none, where=total > 0)
+
+
+def tally(file: Weights, outcome: Outcome) -> Tally:
+    """Count the rows of each score by status, and weigh them.
+
+    A row belongs to a score if it has a weight for it, or was refused there.
+    """
+    n_scores = len(file.names)
+    shape = (len(STATUSES), n_scores)
+    n_cells = len(STATUSES) * n_scores
+    counts = np.zeros(n_cells, dtype=np.int64)
+    weight, variance = np.zeros(n_cells), np.zeros(n_cells)
+    frequency = file.variants["effect_allele_frequency"].to_numpy(dtype=np.float64)
+    has_spread = not np.isnan(frequency).all()
+    spread = np.zeros(len(frequency))
+    if has_spread:
+        spread = np.nan_to_num(2 * frequency * (1 - frequency), copy=False)
+    for part in chunks(len(spread), max(1, CHUNK_ROWS // max(n_scores, 1))):
+        status = outcome.status[part].astype(np.int64)
+        cell = (status[:, np.newaxis] * n_scores + np.arange(n_scores)).ravel()
+        size = np.abs(file.effects[part]).ravel()
+        is_out = np.isnan(size)
+        if is_out.any():
+            size[is_out] = 0
+            counts -= np.bincount(cell[is_out], minlength=n_cells)
+        counts += np.bincount(cell, minlength=n_cells)
+        weight += np.bincount(cell, size, minlength=n_cells)
+        if has_spread:
+            size = size**2 * np.repeat(spread[part], n_scores)
+            variance += np.bincount(cell, size, minlength=n_cells)
+    totals = Tally(counts.reshape(shape), weight.reshape(shape), variance.reshape(shape))
+    _add_refused(file, outcome, totals, spread)
+    return totals
+
+
+def _add_refused(file: Weights, outcome: Outcome, totals: Tally, spread: FloatArray) -> None:
+    """Count what is refused without a weight, or in one score only."""
+    counts = totals.counts
+    row = file.refused["row"].to_numpy(dtype=np.int64) - 1
+    is_whole = file.refused["score"].isna().to_numpy()
+    if len(file.names) == 1:
         # A row refused whole counts in the file's only score even without a weight.
-        in_score = ~np.isnan(effects)
-        if len(file.names) == 1:
-            in_score[refused_rows] = True
-        in_score[refused_rows[cells]] = True
-        status = outcome.status.copy()
-        status[refused_rows[cells]] = REFUSED
-        counts = np.bincount(status[in_score], minlength=len(STATUSES))
-        size = np.abs(np.nan_to_num(effects))
-        total = float(size[in_score].sum())
-        matched = float(size[in_score & (status == MATCHED)].sum())
-        n_rows, n_matched = int(counts.sum()), int(counts[MATCHED])
-        rate = n_matched / n_rows if n_rows else float("nan")
-        is_ok = bool(n_matched) and rate >= min_overlap
-        rows_out.append(
-            {
-                "score": name,
-                "n_rows": n_rows,
-                "n_matched": n_matched,
-                "match_rate": rate,
-                **{
-                    f"n_{text}": int(count)
-                    for text, count in zip(STATUSES, counts, strict=True)
-                    if text != "matched"
-                },
-                "weight_matched": matched / total if total else float("nan"),
-                "status": "ok" if is_ok else "failed",
-                "verdict": _verdict(counts, file.genome_build, is_ok),
-            }
-        )
-    return pd.DataFrame(rows_out)
+        whole = np.unique(row[is_whole])
+        counts[REFUSED] += np.isnan(file.effects[whole]).sum(axis=0)
+    row, cells = row[~is_whole], file.refused["score"].to_numpy()[~is_whole]
+    score = pd.Index(file.names).get_indexer(pd.Index(cells))
+    row, score = row[score >= 0], score[score >= 0]
+    has_weight = ~np.isnan(file.effects[row, score])
+    moved, of_score = row[has_weight], score[has_weight]
+    size = np.abs(file.effects[moved, of_score])
+    for amounts, change in (
+        (counts, np.ones_like(moved)),
+        (totals.weight, size),
+        (totals.variance, size**2 * spread[moved]),
+    ):
+        np.subtract.at(amounts, (outcome.status[moved], of_score), change)
+        np.add.at(amounts, (REFUSED, of_score), change)
+    np.add.at(counts, (REFUSED, score[~has_weight]), 1)
 
 
-def _verdict(
-    counts: np.ndarray[tuple[int], np.dtype[np.int64]], build: str | None, ok: bool
-) -> str:
-    n_rows, n_matched = int(counts.sum()), int(counts[MATCHED])
-    if n_rows == 0:
-        return "no row has a weight for this score"
-    rate = f"{n_matched / n_rows:.1%} of rows matched"
-    if ok:
-        return rate
-    lost = counts.copy()
-    lost[MATCHED] = 0
-    worst = int(lost.argmax())
-    advice = ADVICE[STATUSES[worst]].format(build=f" (weights {build})" if build else "")
-    return f"few rows matched ({n_matched / n_rows:.1%}): {lost[worst] / n_rows:.1%} {advice}"
+def find_collisions(target: IntArray, rows: IntArray, effects: FloatArray) -> IntArray:
+    """Give those of `rows` that share a target with another row of one score.
+
+    Parameters
+    ----------
+    target : (n_rows,)
+        Targets of `rows`.
+    rows : (n_rows,)
+        Matched rows of a weight file.
+    effects : (n_file_rows, n_scores)
+        NaN where a row is not part of the score.
+    """
+    if not len(target) or (target[1:] > target[:-1]).all():
+        return rows[:0]
+    crowded = (np.bincount(target) > 1)[target]
+    rows, groups = rows[crowded], np.unique(target[crowded], return_inverse=True)[1]
+    if not len(rows):
+        return rows
+    included: BoolArray = ~np.isnan(effects[rows])
+    n_included = np.zeros((groups.max() + 1, effects.shape[1]), dtype=np.int64)
+    np.add.at(n_included, groups, included)
+    colliding: IntArray = rows[(included & (n_included[groups] > 1)).any(axis=1)]
+    return colliding
+
+
+def summarise(names: tuple[str, ...], totals: Tally) -> pd.DataFrame:
+    """Give the numbers of one row a score; see `Match.summary`."""
+    others = [code for code, text in enumerate(STATUSES) if text != "matched"]
+    return pd.DataFrame(
+        {
+            "score": pd.Series(names, dtype=object),
+            "n_rows": totals.n_rows,
+            "n_matched": totals.counts[MATCHED],
+            "match_rate": totals.match_rate,
+            **{f"n_{STATUSES[code]}": totals.counts[code] for code in others},
+            "weight_matched": totals.weight_matched,
+            "variance_matched": totals.variance_matched,
+        }
+    )

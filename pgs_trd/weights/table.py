@@ -25,12 +25,12 @@ class Weights:
     Attributes
     ----------
     variants
-        One row a data row of the file, in its order: row (1-based), id, chromosome,
-        position (<NA> if absent), effect_allele, other_allele (text is None if
-        absent), effect_allele_frequency (NaN if absent).
+        One row a data row of the file, in its order: row (1-based), id (Arrow text,
+        <NA> if absent), chromosome, effect_allele, other_allele (categories, NaN if
+        absent), position (<NA> if absent), effect_allele_frequency (NaN if absent).
     effects : (n_rows, n_scores)
-        Effect of one copy of the effect allele; NaN where the row is not part of
-        the score.
+        Effect of one copy of the effect allele, or of one dose where `doses` say what
+        the copies count as; NaN where the row is not part of the score.
     names : (n_scores,)
         Names of the scores.
     genome_build
@@ -43,6 +43,10 @@ class Weights:
         What cannot be scored, and why: row, score (None: every score of the file),
         reason. `effects` may hold the number of a refused row, so that its weight can
         be counted; it is never scored.
+    doses : (n_rows, 3)
+        What 0, 1 and 2 copies of the effect allele count as, in units of the row's
+        effect: (0, 1, 2) where it is additive, (0, 1, 1) dominant, (0, 0, 1)
+        recessive. None: every row is additive.
     """
 
     variants: pd.DataFrame
@@ -52,6 +56,7 @@ class Weights:
     metadata: dict[str, str]
     path: Path | None
     refused: pd.DataFrame
+    doses: FloatArray | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.variants), len(self.names))
@@ -65,3 +70,10 @@ class Weights:
         if np.isinf(self.effects).any():
             raise ValueError(f"{int(np.isinf(self.effects).sum())} effects are infinite")
         self.effects.flags.writeable = False
+        if self.doses is None:
+            return
+        if self.doses.shape != (expected[0], 3):
+            raise ValueError(f"doses has shape {self.doses.shape}, not {(expected[0], 3)}")
+        if not np.isfinite(self.doses).all():
+            raise ValueError(f"{int((~np.isfinite(self.doses)).sum())} doses are not finite")
+        self.doses.flags.writeable = False

@@ -22,9 +22,10 @@ from pgs_trd.models.results import STATUSES as MODEL_STATUSES
 from pgs_trd.phenotype import load_definition
 from pgs_trd.simulate.traits import Planted
 from pgs_trd.study import StudyConfig
-from pgs_trd.weights import read
 from pgs_trd.weights.columns import KNOWN_NAMES
+from pgs_trd.weights.liftover import REASONS as LIFT_REASONS
 from pgs_trd.weights.reasons import REASONS, STATUSES
+from pgs_trd.weights.refusals import REFUSAL_REASONS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT_TYPES = {"text": "O", "number": "f", "whole number": "iI", "yes/no": "b", "date": "M"}
@@ -130,17 +131,15 @@ def test_statuses_page__has_what_the_code_can_say():
 
 
 def test_statuses_page__has_every_reason_for_refusing_a_weight():
-    """Each text constant of the reader, and the two that it makes from flags."""
+    """Those of the reader, of lifting over, and the one of matching."""
     page = read_page("reference/statuses.md")
-    listed = {row[0] for row in rows_of(section(page, "## Rows of a weight file that are refused"))}
-    constants = ("NOT_ONE_VARIANT", "DOSAGE_SPECIFIC", "NO_EFFECT_ALLELE", "EFFECT_ALLELE_TEXT",
-                 "OTHER_ALLELE_TEXT", "SAME_ALLELES", "WEIGHT_MISSING", "WEIGHT_TEXT",
-                 "WEIGHT_INFINITE")  # fmt: skip
-    made = {f"{model} effect not supported yet" for model in ("dominant", "recessive")}
+    rows = rows_of(section(page, "## Rows of a weight file that are refused"))
 
-    assert listed == {getattr(read, name) for name in constants} | made | {
-        REASONS["multi_allelic_reference"]
-    }
+    assert [row[0] for row in rows] == [
+        *REFUSAL_REASONS,
+        *LIFT_REASONS.values(),
+        REASONS["multi_allelic_reference"],
+    ]
 
 
 def test_matching_page__has_every_reason_in_the_words_of_the_table():

@@ -11,19 +11,18 @@ import pandas as pd
 import pytest
 
 from pgs_trd.genotypes import write_plink1
+from pgs_trd.genotypes.variants import make_variants
 
 Copies = npt.NDArray[np.int8]
 
 
 def variants_for(n_variants: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "chromosome": "1",
-            "position": 100 * np.arange(1, n_variants + 1),
-            "id": [f"rs{k}" for k in range(n_variants)],
-            "counted_allele": "A",
-            "other_allele": "C",
-        }
+    return make_variants(
+        ["1"] * n_variants,
+        100 * np.arange(1, n_variants + 1),
+        [f"rs{k}" for k in range(n_variants)],
+        ["A"] * n_variants,
+        ["C"] * n_variants,
     )
 
 

@@ -40,6 +40,9 @@ def test_open_genotypes__joins_the_files_that_a_pattern_lists(tmp_path):
     assert source.format == "plink1"
     assert len(source.paths) == 9
     assert source.variants["chromosome"].tolist() == ["1"] * 3 + ["2"] * 5 + ["X"] * 2
+    for column in ("chromosome", "counted_allele", "other_allele"):
+        assert source.variants[column].dtype == "category"
+    assert source.variants["id"].dtype == source.members[0].variants["id"].dtype
     assert source.variants["site"].tolist() == list(range(10))
     assert_array_equal(np.concatenate([block.rows for block in blocks]), rows)
     found = np.concatenate([unpack_codes(block.codes, 6) for block in blocks])

@@ -62,6 +62,6 @@ def test_genotype_block__holds_codes_or_dosages_but_not_both():
     rows = np.array([0])
     codes = np.zeros((1, 1), dtype=np.uint8)
     with pytest.raises(ValueError, match="one of them"):
-        GenotypeBlock(rows=rows, codes=codes, dosages=np.zeros((1, 4), dtype=np.float32))
+        GenotypeBlock(rows=rows, codes=codes, units=np.zeros((1, 4), dtype=np.uint16))
     with pytest.raises(ValueError, match=r"shape \(1, 1\), but there are 2 rows"):
         GenotypeBlock(rows=np.array([0, 1]), codes=codes)

@@ -1,22 +1,17 @@
-"""The compiled kernel against plain numpy."""
+"""The compiled kernel against plain numpy, for every set of machine instructions."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from pgs_trd.scoring import _kernel
-from pgs_trd.scoring.kernel import MISSING_DOSAGE, Kernel
+from pgs_trd.scoring.kernel import MISSING_DOSAGE, WORTH_A_THREAD, Kernel
 
-
-def unpack(codes: np.ndarray, n_people: int) -> np.ndarray:
-    """Give the 2-bit codes one by one: (n_rows, n_people)."""
-    single = (codes[:, :, np.newaxis] >> np.array([0, 2, 4, 6], dtype=np.uint8)) & 3
-    return single.reshape(len(codes), -1)[:, :n_people]
-
+PATHS = _kernel.paths()
 
 sizes = st.fixed_dictionaries(
     {
@@ -28,85 +23,302 @@ sizes = st.fixed_dictionaries(
 )
 
 
-@given(size=sizes, n_columns=st.sampled_from([1, 8, 24, 40]))
-def test_score_codes__equals_a_plain_sum_of_table_entries(size, n_columns):
+def draw_codes(rng: np.random.Generator, n_rows: int, n_people: int) -> np.ndarray:
+    """Draw packed codes; the bits behind the last person are drawn too."""
+    return rng.integers(0, 256, (n_rows, -(-n_people // 4)), dtype=np.uint8)
+
+
+def unpack(codes: np.ndarray, n_people: int) -> np.ndarray:
+    """Give the 2-bit codes one by one: (n_rows, n_people)."""
+    single = (codes[:, :, np.newaxis] >> np.array([0, 2, 4, 6], dtype=np.uint8)) & 3
+    return single.reshape(len(codes), -1)[:, :n_people]
+
+
+def add_entries(codes: np.ndarray, table: np.ndarray, n_people: int) -> np.ndarray:
+    """Add the entries that the codes name, one row after another; wraps as int64 does."""
+    sums = np.zeros((n_people, table.shape[2]), dtype=np.int64)
+    for row, single in enumerate(unpack(codes, n_people)):
+        sums += table[row][single]
+    return sums
+
+
+def draw_dosages(rng: np.random.Generator, n_rows: int, n_people: int, kind: str) -> np.ndarray:
+    """Draw dosages, some of them whole, all of them, or none."""
+    fractional = rng.integers(1, 32768, (n_rows, n_people))
+    whole = rng.choice([0, 16384, 32768, 32769, 40000, 49152, MISSING_DOSAGE], fractional.shape)
+    share = {"certain": 1.0, "mixed": 0.9, "fractional": 0.05}[kind]
+    is_whole = rng.random(fractional.shape) < share
+    return np.where(is_whole, whole, fractional).astype(np.uint16)
+
+
+def add_dosages(dosages: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Add what dosages are worth, in Python's unbounded integers."""
+    units = dosages.astype(object)[:, :, np.newaxis]
+    two, missing, one, none = (table[:, np.newaxis, k, :].astype(object) for k in range(4))
+    below = none + ((one - none) * units + 8192) // 16384
+    above = one + ((two - one) * (units - 16384) + 8192) // 16384
+    value = np.where(units <= 16384, below, above)
+    total = np.where(units > 32768, missing, value).sum(axis=0)
+    return ((total + 2**63) % 2**64 - 2**63).astype(np.int64)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_columns", [1, 8, 16, 24, 64, 72])
+@settings(max_examples=25)
+@given(size=sizes)
+def test_score_codes__equals_a_plain_sum_of_table_entries(path, n_columns, size):
     """Every tile, group and column width, the odd ends included, adds the same integers."""
     rng = np.random.default_rng(size["seed"])
     n_people, n_rows = size["n_people"], size["n_rows"]
-    codes = rng.integers(0, 256, (n_rows, -(-n_people // 4)), dtype=np.uint8)
-    table = rng.integers(-(2**50), 2**50, (n_rows, 4, n_columns))
-    sums = rng.integers(-100, 100, (n_people, n_columns))
-    expected = sums + sum(table[row][unpack(codes, n_people)[row]] for row in range(n_rows))
+    codes = draw_codes(rng, n_rows, n_people)
+    table = rng.integers(-(2**47), 2**47, (n_rows, 4, n_columns))
+    before = rng.integers(-100, 100, (n_people, n_columns))
+    sums = before.copy()
 
-    with Kernel(n_people, size["threads"]) as kernel:
+    with Kernel(n_people, size["threads"], path=path) as kernel:
         kernel.score_codes(codes, table, sums)
 
-    assert_array_equal(sums, expected)
+    assert_array_equal(sums, before + add_entries(codes, table, n_people))
 
 
-@given(size=sizes, large=st.booleans())
-def test_score_codes__equals_a_plain_sum_for_entries_in_dosage_units(size, large):
-    """Multiples of one dosage unit take the path of 512-bit registers, where there are any."""
-    rng = np.random.default_rng(size["seed"])
-    n_people, n_rows = size["n_people"], 4 * size["n_rows"] + 1
-    codes = rng.integers(0, 256, (n_rows, -(-n_people // 4)), dtype=np.uint8)
-    limit = 2**46 if large else 1000
-    table = rng.integers(-limit, limit, (n_rows, 4, 1)) << 14
-    if large:
-        # Every sum must stay below 2**63, as `choose_shift` sees to.
-        table //= n_rows
-        table = table >> 14 << 14
-    expected = sum(table[row][unpack(codes, n_people)[row]] for row in range(n_rows))
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_columns", [1, 8, 64])
+def test_score_codes__crosses_the_edges_of_tiles(path, n_columns):
+    """Tiles hold 1,024 people of 64 scores and 8,192 of eight; both are passed here."""
+    rng = np.random.default_rng(5)
+    n_people, n_rows = 2 * 8192 + 77, 27
+    codes = draw_codes(rng, n_rows, n_people)
+    table = rng.integers(-(2**40), 2**40, (n_rows, 4, n_columns))
+    sums = np.zeros((n_people, n_columns), dtype=np.int64)
+
+    with Kernel(n_people, 1, path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), n_rows=st.integers(250, 530), fit=st.booleans())
+def test_score_codes__is_exact_for_the_largest_entries_of_one_score(path, seed, n_rows, fit):
+    """Two limbs of 32 bits must hold 2**53 in all, in few rows or many; beyond, another way."""
+    rng = np.random.default_rng(seed)
+    n_people = 301
+    codes = draw_codes(rng, n_rows, n_people)
+    table = rng.integers(-(2**20), 2**20, (n_rows, 4, 1))
+    large = rng.choice(n_rows, 1 if fit else 7, replace=False)
+    table[large] = rng.choice([-(2**52), 2**52, 2**52 - 1, -1], (len(large), 4, 1))
     sums = np.zeros((n_people, 1), dtype=np.int64)
 
-    with Kernel(n_people, size["threads"]) as kernel:
+    with Kernel(n_people, 1, path=path) as kernel:
         kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("entry", [2**53 // 512, -(2**53 // 512), (1 << 24) - 1, -1])
+def test_score_codes__does_not_overflow_when_every_row_adds_the_most(path, entry):
+    """512 equal rows fill the limbs of 32 bits as far as they can be filled."""
+    n_people, n_rows = 260, 512
+    codes = np.zeros((n_rows, n_people // 4), dtype=np.uint8)
+    table = np.full((n_rows, 4, 1), entry, dtype=np.int64)
+    sums = np.zeros((n_people, 1), dtype=np.int64)
+
+    with Kernel(n_people, 1, path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, np.full((n_people, 1), 512 * entry))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_columns", [1, 8])
+def test_score_codes__touches_only_the_people_asked_for(path, n_columns):
+    """Threads write to one array at once, each to its own people."""
+    rng = np.random.default_rng(11)
+    n_people, n_rows, start, end = 1003, 30, 332, 777
+    codes = draw_codes(rng, n_rows, n_people)
+    table = rng.integers(-(2**40), 2**40, (n_rows, 4, n_columns))
+    sums = np.zeros((n_people, n_columns), dtype=np.int64)
+    expected = sums.copy()
+    expected[start:end] = add_entries(codes, table, n_people)[start:end]
+
+    _kernel.score_codes(
+        codes, table, sums, n_rows, n_people, n_columns, start, end, PATHS.index(path)
+    )
 
     assert_array_equal(sums, expected)
 
 
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=40)
 @given(size=sizes)
-def test_count_codes__counts_what_bincount_counts(size):
+def test_count_codes__counts_what_bincount_counts(path, size):
     """Pad bits behind the last person must not be counted."""
     rng = np.random.default_rng(size["seed"])
     n_people = size["n_people"]
-    codes = rng.integers(0, 256, (size["n_rows"], -(-n_people // 4)), dtype=np.uint8)
+    codes = draw_codes(rng, size["n_rows"], n_people)
 
-    with Kernel(n_people, size["threads"]) as kernel:
+    with Kernel(n_people, size["threads"], path=path) as kernel:
         counts = kernel.count_codes(codes)
 
     assert_array_equal(counts, [np.bincount(row, minlength=4) for row in unpack(codes, n_people)])
 
 
-@given(size=sizes, n_columns=st.integers(1, 9))
-def test_score_dosages__equals_a_plain_sum(size, n_columns):
-    """A missing dosage adds its own entry and not 65,535 units."""
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_columns", [1, 8, 24, 64, 72])
+@settings(max_examples=10, deadline=None)
+@given(size=sizes, kind=st.sampled_from(["certain", "mixed", "fractional"]))
+def test_score_dosages__equals_a_sum_in_unbounded_integers(path, n_columns, size, kind):
+    """Steps of 2**53 times a fraction pass 64 bits, and must round the same all the same."""
     rng = np.random.default_rng(size["seed"])
-    n_people, n_rows = min(size["n_people"], 300), size["n_rows"]
-    dosages = rng.integers(0, 2 * 16384 + 1, (n_rows, n_people)).astype(np.uint16)
-    dosages[rng.random(dosages.shape) < 0.1] = MISSING_DOSAGE
-    table = rng.integers(-(2**40), 2**40, (n_rows, 3, n_columns))
+    n_people, n_rows = 1 + size["n_people"] % 90, size["n_rows"]
+    dosages = draw_dosages(rng, n_rows, n_people, kind)
+    table = rng.integers(-(2**52), 2**52, (n_rows, 4, n_columns), endpoint=True)
     sums = np.zeros((n_people, n_columns), dtype=np.int64)
-    units = dosages.astype(np.int64)[:, :, np.newaxis]
-    none, unit, missing = (table[:, np.newaxis, place, :] for place in range(3))
-    expected = np.where(units == MISSING_DOSAGE, missing, none + unit * units).sum(axis=0)
 
-    with Kernel(n_people, size["threads"]) as kernel:
+    with Kernel(n_people, size["threads"], path=path) as kernel:
         kernel.score_dosages(dosages, table, sums)
 
-    assert_array_equal(sums, expected)
+    assert_array_equal(sums, add_dosages(dosages, table))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_columns", [1, 8])
+def test_score_dosages__rounds_halves_up_between_the_copies(path, n_columns):
+    """Worked by hand: steps 1 and -3 at a half copy give 0.5 -> 1 and -1.5 -> -1 more."""
+    dosages = np.array([[0, 8192, 16384, 24576, 32768, MISSING_DOSAGE]], dtype=np.uint16)
+    table = np.repeat(np.array([8, 100, 11, 10])[np.newaxis, :, np.newaxis], n_columns, axis=2)
+    sums = np.zeros((6, n_columns), dtype=np.int64)
+
+    with Kernel(6, 1, path=path) as kernel:
+        kernel.score_dosages(dosages, table, sums)
+
+    assert sums[:, -1].tolist() == [10, 11, 11, 10, 8, 100]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_columns", [1, 8, 64])
+def test_score_dosages__equals_score_codes_where_all_are_certain(path, n_columns):
+    """Hard calls give one score whichever way they are stored."""
+    rng = np.random.default_rng(2)
+    n_people, n_rows = 8192 + 130, 50
+    codes = draw_codes(rng, n_rows, n_people)
+    dosages = np.array([32768, MISSING_DOSAGE, 16384, 0], dtype=np.uint16)[unpack(codes, n_people)]
+    table = rng.integers(-(2**46), 2**46, (n_rows, 4, n_columns))
+    from_codes = np.zeros((n_people, n_columns), dtype=np.int64)
+    from_dosages = from_codes.copy()
+
+    with Kernel(n_people, 2, path=path) as kernel:
+        kernel.score_codes(codes, table, from_codes)
+        kernel.score_dosages(dosages, table, from_dosages)
+
+    assert_array_equal(from_dosages, from_codes)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("n_people", [1, 31, 1000, 40_001])
+def test_count_dosages__equals_plain_counts(path, n_people):
+    """The sum of 40,001 dosages of two copies passes 2**30; 16-bit counters pass 2**14."""
+    rng = np.random.default_rng(n_people)
+    dosages = draw_dosages(rng, 5, n_people, "mixed")
+    dosages[0] = 32768
+    dosages[1] = 32767
+    is_called = dosages <= 32768
+
+    with Kernel(n_people, 2, path=path) as kernel:
+        counts = kernel.count_dosages(dosages)
+
+    assert_array_equal(counts[:, 0], np.where(is_called, dosages, 0).sum(axis=1, dtype=np.int64))
+    assert_array_equal(counts[:, 1], is_called.sum(axis=1))
+    assert_array_equal(counts[:, 2], (is_called & (dosages % 16384 != 0)).sum(axis=1))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_scores=st.integers(0, 20),
+    n_rows=st.integers(0, 30),
+    is_run=st.booleans(),
+)
+def test_fill_codes__equals_rint_of_the_products(path, seed, n_scores, n_rows, is_run):
+    """Repeated rows add up, NaN adds nothing, halves go to the even neighbour."""
+    rng = np.random.default_rng(seed)
+    n_table_rows, n_columns = 12, 24
+    table = rng.integers(-100, 100, (n_table_rows, 4, n_columns))
+    rows = rng.integers(0, n_table_rows, n_rows)
+    copies = rng.choice([0.0, 0.5, 1.0, 2.0, 0.123], (n_rows, 4))
+    effects = np.rint(rng.normal(size=(n_rows, n_scores)) * 2.0 ** rng.integers(0, 50, n_scores))
+    effects[rng.random(effects.shape) < 0.2] = np.nan
+    columns = np.arange(2, 2 + n_scores) if is_run else rng.permutation(n_columns)[:n_scores]
+    expected = table.copy()
+    for i, row in enumerate(rows):
+        for k, column in enumerate(columns):
+            if not np.isnan(effects[i, k]):
+                expected[row, :, column] += np.rint(copies[i] * effects[i, k]).astype(np.int64)
+
+    with Kernel(10, 2, path=path) as kernel:
+        kernel.fill_codes(table, rows, copies, effects, columns)
+
+    assert_array_equal(table, expected)
+
+
+def test_fill_codes__gives_the_same_on_two_threads():
+    """A table large enough to be shared out over threads; rows repeat in both parts."""
+    rng = np.random.default_rng(1)
+    n_rows, n_scores = 700, 32
+    assert n_rows * n_scores > WORTH_A_THREAD
+    rows = rng.integers(0, 300, n_rows)
+    copies, effects = rng.random((n_rows, 4)), rng.normal(size=(n_rows, n_scores)) * 2.0**50
+    tables = np.zeros((2, 300, 4, n_scores), dtype=np.int64)
+
+    for table, threads in zip(tables, (1, 2), strict=True):
+        with Kernel(10, threads) as kernel:
+            kernel.fill_codes(table, rows, copies, effects, np.arange(n_scores))
+
+    assert tables[0].any()
+    assert_array_equal(tables[0], tables[1])
+
+
+def test_fill_codes__refuses_places_outside_the_table():
+    """A row or column too far would write over other memory."""
+    table = np.zeros((2, 4, 8), dtype=np.int64)
+    copies, effects = np.ones((1, 4)), np.ones((1, 1))
+
+    with Kernel(10, 1) as kernel:
+        with pytest.raises(ValueError, match=r"rows\[0\] is 2, the table has 2"):
+            kernel.fill_codes(table, np.array([2]), copies, effects, np.array([0]))
+        with pytest.raises(ValueError, match=r"columns\[0\] is -1, the table has 8"):
+            kernel.fill_codes(table, np.array([0]), copies, effects, np.array([-1]))
+        with pytest.raises(ValueError, match="copies holds 24 bytes, expected 32"):
+            kernel.fill_codes(table, np.array([0]), copies[:, :3], effects, np.array([0]))
+
+    assert not table.any()
 
 
 def test_score_codes__refuses_buffers_of_the_wrong_size():
     """A wrong size must be an error before the compiled code reads past the end."""
     codes = np.zeros((2, 1), dtype=np.uint8)
     table = np.zeros((2, 4, 1), dtype=np.int64)
+    sums = np.zeros((4, 1), dtype=np.int64)
 
     with pytest.raises(ValueError, match="sums holds 16 bytes, expected 32"):
-        _kernel.score_codes(codes, table, np.zeros((2, 1), np.int64), 2, 4, 1, 0, 4)
+        _kernel.score_codes(codes, table, sums[:2], 2, 4, 1, 0, 4, 0)
     with pytest.raises(ValueError, match="start must be a multiple of 4"):
-        _kernel.score_codes(codes, table, np.zeros((4, 1), np.int64), 2, 4, 1, 2, 4)
+        _kernel.score_codes(codes, table, sums, 2, 4, 1, 2, 4, 0)
     with pytest.raises(ValueError, match="3 columns"):
         _kernel.score_codes(
-            codes, np.zeros((2, 4, 3), np.int64), np.zeros((4, 3), np.int64), 2, 4, 3, 0, 4
+            codes, np.zeros((2, 4, 3), np.int64), np.zeros((4, 3), np.int64), 2, 4, 3, 0, 4, 0
         )
+    with pytest.raises(ValueError, match="dosages holds 4 bytes, expected 16"):
+        _kernel.score_dosages(np.zeros(2, np.uint16), table, sums, 2, 4, 1, 0, 4, 0)
+
+
+def test_kernel__refuses_instructions_that_this_machine_lacks():
+    """Running them would kill the interpreter."""
+    with pytest.raises(ValueError, match=r"path must be one of portable.*got 'abacus'"):
+        Kernel(10, 1, path="abacus")
+    counts = np.zeros((1, 4), dtype=np.int64)
+    with pytest.raises(ValueError, match="path 99: this machine runs paths 0 to"):
+        _kernel.count_codes(np.zeros((1, 1), np.uint8), counts, 1, 4, 0, 4, 99)

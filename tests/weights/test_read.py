@@ -83,9 +83,9 @@ def test_read_weights__takes_harmonised_columns_first(weight_file):
 
     assert weights.genome_build == "GRCh38"
     assert weights.variants["id"].tolist() == ["rs9", "rs2"]
-    assert weights.variants["chromosome"].tolist() == ["2", None]
+    assert weights.variants["chromosome"].isna().tolist() == [False, True]
     assert weights.variants["position"].isna().tolist() == [False, True]
-    assert weights.variants["other_allele"].tolist() == ["G", None]
+    assert weights.variants["other_allele"].iloc[0] == "G"
 
 
 def test_read_weights__takes_the_columns_that_it_is_told(weight_file):
@@ -113,7 +113,8 @@ def test_read_weights__refuses_rows_by_name_and_keeps_them_in_place(weight_file)
     rows = [
         ("A\tG\t0.5", None),
         ("\tG\t0.5", "effect allele missing"),
-        ("HLA-B*57:01\tG\t0.5", "effect allele not spelled in A, C, G, T"),
+        ("HLA-B*57:01\tG\t0.5", "HLA allele"),
+        ("P\tG\t0.5", "effect allele not spelled in A, C, G, T"),
         ("A\tI\t0.5", "other allele not spelled in A, C, G, T"),
         ("A\ta\t0.5", "effect allele equals other allele"),
         ("A\tG\tabc", "weight not a number"),
@@ -126,42 +127,91 @@ def test_read_weights__refuses_rows_by_name_and_keeps_them_in_place(weight_file)
     )
 
     assert refused(weights) == {k: reason for k, (_, reason) in enumerate(rows, 1) if reason}
-    assert weights.variants["row"].tolist() == list(range(1, 10))
-    assert_array_equal(weights.effects[:, 0], [0.5] * 5 + [np.nan] * 3 + [0])
+    assert weights.variants["row"].tolist() == list(range(1, 11))
+    assert_array_equal(weights.effects[:, 0], [0.5] * 6 + [np.nan] * 3 + [0])
+
+
+MODEL_NAMES = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\t"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "doses"),
+    [
+        ("is_dominant\tis_recessive", "True\tFalse", [0, 1, 1]),
+        ("is_dominant\tis_recessive", "False\tTRUE", [0, 0, 1]),
+        ("is_dominant\tis_recessive", "0\t0", [0, 1, 2]),
+        ("effect_type", "recessive", [0, 0, 1]),
+        ("effect_type", "Dominant", [0, 1, 1]),
+        ("effect_type", "additive", [0, 1, 2]),
+    ],
+)
+def test_read_weights__says_what_copies_count_as(weight_file, header, row, doses):
+    """Scoring a recessive row as additive gives a number, and the wrong one."""
+    empty = "\t" * header.count("\t")
+    path = weight_file(
+        f"1\t5\tA\tC\t2\t{row}", f"1\t6\tA\tC\t2\t{empty}", header=MODEL_NAMES + header
+    )
+
+    weights = read_weights(path)
+
+    assert weights.refused.empty
+    if doses == [0, 1, 2]:
+        assert weights.doses is None
+    else:
+        assert_array_equal(weights.doses, [doses, [0, 1, 2]])
+    assert_array_equal(weights.effects, [[2], [2]])
 
 
 @pytest.mark.parametrize(
     ("header", "row", "reason"),
     [
-        ("is_dominant\tis_recessive", "True\tFalse", "dominant effect not supported yet"),
-        ("is_dominant\tis_recessive", "False\tTRUE", "recessive effect not supported yet"),
-        ("effect_type", "recessive", "recessive effect not supported yet"),
-        ("is_haplotype", "1", "haplotype, diplotype or interaction: not one variant"),
-        ("is_interaction", "true", "haplotype, diplotype or interaction: not one variant"),
-        ("dosage_0_weight\tdosage_2_weight", "0\t1", "dosage-specific weights not supported yet"),
+        ("is_dominant\tis_recessive", "True\tTrue", "dominant and recessive at once"),
+        ("effect_type", "codominant", "effect type unknown"),
+        ("effect_type", "nonadditive", "effect type unknown"),
+        ("is_haplotype", "1", "haplotype"),
+        ("is_diplotype\tis_haplotype", "TRUE\tTRUE", "diplotype"),
+        ("is_interaction\tis_haplotype", "true\tTRUE", "interaction"),
+        ("is_haplotype\tvariant_type", "TRUE\tHLA_allele", "HLA allele"),
+        ("variant_type", "HLA_AA", "HLA amino acid"),
+        ("variant_type", "HLA serotype", "HLA serotype"),
+        ("dosage_0_weight\tdosage_2_weight", "0\t1", "dosage weights incomplete or not numbers"),
     ],
 )
-def test_read_weights__never_takes_another_effect_for_an_additive_one(
+def test_read_weights__never_takes_what_is_not_one_variant_for_one(
     weight_file, header, row, reason
 ):
-    """Scoring a recessive row as additive gives a number, and the wrong one."""
-    names = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\t" + header
+    """Each is refused by its own name, so that the reader of the summary knows what is lost."""
     empty = "\t" * header.count("\t")
-    path = weight_file(f"1\t5\tA\tC\t2\t{row}", f"1\t6\tA\tC\t2\t{empty}", header=names)
+    path = weight_file(
+        f"1\t5\tA\tC\t2\t{row}", f"1\t6\tA\tC\t2\t{empty}", header=MODEL_NAMES + header
+    )
 
     assert refused(read_weights(path)) == {1: reason}
 
 
-def test_read_weights__refuses_a_file_of_dosage_weights_row_by_row(weight_file):
-    """Without effect_weight there is nothing additive, but every row is still counted."""
+def test_read_weights__scales_dosage_weights_by_the_one_furthest_from_zero(weight_file):
+    """Effect times dose gives back the file's three weights; all zero stays additive."""
     names = "rsID\teffect_allele\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight"
-    weights = read_weights(weight_file("rs1\tA\t0\t1\t3", "rs2\tA\t\t\t", header=names))
+    rows = [(0, 1, 3), (0.5, 0, -4), (-1, -1, -1), (0, 0, 0)]
+    lines = [f"rs{k}\tA\t{a}\t{b}\t{c}" for k, (a, b, c) in enumerate(rows)]
+    weights = read_weights(weight_file(*lines, "rs5\tA\t\t\t", "rs6\tA\t1\tx\t2", header=names))
 
-    assert refused(weights) == {
-        1: "dosage-specific weights not supported yet",
-        2: "weight missing",
-    }
-    assert np.isnan(weights.effects).all()
+    assert refused(weights) == {5: "weight missing", 6: "dosage weights incomplete or not numbers"}
+    assert_array_equal(weights.effects[:, 0], [3, -4, -1, 0, np.nan, np.nan])
+    assert_array_equal(weights.effects[:4] * weights.doses[:4], rows)
+    assert_array_equal(weights.doses[3], [0, 1, 2])
+
+
+def test_read_weights__takes_dosage_weights_before_an_additive_one(weight_file):
+    """Rows of both kinds in one file: a row's own dosage weights are the finer statement."""
+    names = "rsID\teffect_allele\teffect_weight\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight"
+    weights = read_weights(
+        weight_file("rs1\tA\t7\t0\t2\t2", "rs2\tA\t7\t\t\t", "rs3\tA\tx\t0\t0\t2", header=names)
+    )
+
+    assert weights.refused.empty
+    assert_array_equal(weights.effects[:, 0], [2, 7, 2])
+    assert_array_equal(weights.doses, [[0, 1, 1], [0, 1, 2], [0, 0, 1]])
 
 
 def test_read_weights__refuses_one_cell_of_a_wide_file_for_its_score_alone(weight_file):
@@ -185,12 +235,15 @@ def test_read_weights__refuses_one_cell_of_a_wide_file_for_its_score_alone(weigh
         (["#pgs_id=PGS1"], "comment lines only"),
         (["rsID\teffect_allele\teffect_weight"], "column names but no rows"),
         (["rsID effect_allele effect_weight", ""], "column names but no rows"),
-        (["rsID\teffect_allele\tOR", "rs1\tA\t1.2"], r"no weight column[\s\S]*'OR' is a ratio"),
+        (
+            ["rsID\teffect_allele\tOR", "rs1\tA\t1.2"],
+            r"no weight column[\s\S]*'OR' is a ratio: ask for it",
+        ),
         (["rsID\teffect_weight", "rs1\t1"], "no effect allele column"),
-        (["6\t18516176", "16\t9666134"], "it has no header line"),
+        (["6\t18516176", "16\t9666134"], "its first line is data: it has no header line"),
         (["rsID\tA1\tbeta", "rs1\tA\tx", "rs2\tC\ty"], "none of the 2 rows has a number"),
         (["rsID\tA1\tbeta", "rs1\tA\tinf", "rs2\tC\t"], "none of the 2 rows has a number"),
-        (["rsID\tA1\tbeta", "rs1\tA\t1", "rs2\tC"], "a row has 2 columns, the header 3"),
+        (["rsID\tA1\tbeta", "rs1\tA\t1", "rs2\tC"], "1 of 2 rows do not have the 3 columns.*row 2"),
         (["rsID A1 beta", "rs1 A 1 1"], "1 of 1 rows do not have the 3 columns.*row 1"),
         (["rsID\tA1\tbeta\taccession", "a\tA\t1\tP1", "b\tA\t1\tP2"], "2 scores stand one under"),
     ],

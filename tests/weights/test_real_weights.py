@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+from contextlib import nullcontext
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from pgs_trd.errors import DataError
+from pgs_trd.errors import DataError, PgsTrdWarning
 from pgs_trd.genotypes import open_genotypes
 from pgs_trd.weights import match_variants, read_weights
 
-NOT_ONE_VARIANT = "haplotype, diplotype or interaction: not one variant"
 NOT_BASES = "effect allele not spelled in A, C, G, T"
+CUT_OFF = ["bad_harmonised.txt", "invalid_scorefile.txt"]
 COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 COLUMNS = ["chromosome", "position", "counted_allele", "other_allele"]
 CATALOG = {
@@ -25,20 +29,20 @@ CATALOG = {
         "PGS000802",
         "GRCh37",
         19,
-        {"dominant effect not supported yet": 7, "recessive effect not supported yet": 7},
+        {},
     ),
     "bad_harmonised.txt": ("PGS003581", "GRCh38", 3, {}),
     "complex_variants_PGS000021.txt": (
         "complex_variants_PGS000021",
         None,
         33,
-        {NOT_ONE_VARIANT: 8},
+        {"diplotype": 5, "HLA allele": 3},
     ),
     "complex_variants_PGS004239.txt": (
         "complex_variants_PGS004239",
         None,
         14,
-        {NOT_BASES: 6, NOT_ONE_VARIANT: 3},
+        {"HLA amino acid": 6, "HLA allele": 3},
     ),
     "custom_no_oa.txt": ("test2", "GRCh37", 1, {}),
     "invalid_scorefile.txt": ("PGS003581", "GRCh37", 3, {}),
@@ -46,6 +50,7 @@ CATALOG = {
     "lift_to_grch38.txt": ("PGS000001", "GRCh37", 77, {}),
     "structured/PGS000001_hmPOS_GRCh38.txt.gz": ("PGS000001", None, 77, {}),
     "structured/PGS001229_hmPOS_GRCh38.txt.gz": ("PGS001229", None, 51_209, {NOT_BASES: 4}),
+    "structured/PGS999999_hmPOS_GRCh38.txt.gz": ("PGS999999", None, 51_209, {NOT_BASES: 4}),
 }
 
 
@@ -54,12 +59,93 @@ def test_read_weights__reads_real_catalog_files(real_data, name):
     """Rows, build and refused rows as counted in the files with zcat and awk."""
     score, build, n_rows, reasons = CATALOG[name]
 
-    weights = read_weights(real_data / "pgs_catalog" / name)
+    with (
+        pytest.warns(PgsTrdWarning, match="states 4,861,398 variants, it has 3")
+        if (name in CUT_OFF)
+        else nullcontext()
+    ):
+        weights = read_weights(real_data / "pgs_catalog" / name)
 
     assert weights.names == (score,)
     assert weights.genome_build == build
     assert len(weights.variants) == n_rows
     assert weights.refused["reason"].value_counts().to_dict() == reasons
+
+
+def test_read_weights__reads_dominant_and_recessive_rows_of_a_real_score(real_data):
+    """PGS000802 flags 7 rows dominant and 7 recessive, counted with awk."""
+    weights = read_weights(real_data / "pgs_catalog" / "PGS000802_hmPOS_GRCh37.txt")
+    doses = [tuple(row) for row in weights.doses]
+
+    assert {row: doses.count(row) for row in doses} == {(0, 1, 2): 5, (0, 1, 1): 7, (0, 0, 1): 7}
+    assert dict(zip(weights.variants["id"], doses, strict=True))["rs6061231"] == (0, 0, 1)
+
+
+def test_read_weights__reads_real_gwas_results_by_p_value(real_data):
+    """93 lead SNPs: alleles, place, frequency and p-value are recognised by name."""
+    okbay = read_weights(
+        real_data / "sumstats" / "eduAttainOkbay.txt", p_thresholds=[1e-15, 5e-8, 1]
+    )
+    table = pd.read_csv(real_data / "sumstats" / "eduAttainOkbay.txt", sep="\t")
+
+    assert okbay.names == ("eduAttainOkbay_p1e-15", "eduAttainOkbay_p5e-08", "eduAttainOkbay_p1")
+    assert okbay.refused.empty
+    for k, threshold in enumerate([1e-15, 5e-8, 1]):
+        expected = table["Beta"].where(table["Pval"] <= threshold)
+        np.testing.assert_array_equal(okbay.effects[:, k], expected)
+    assert okbay.variants["effect_allele_frequency"].tolist() == table["EAF"].tolist()
+
+
+def test_read_weights__refuses_a_real_file_with_a_row_broken_in_two(real_data):
+    """Line 408 of ieu-a-298 ends in the middle and goes on in line 409 (awk: NF)."""
+    path = real_data / "sumstats" / "ieu-a-298.tsv.gz"
+
+    with pytest.raises(DataError, match=r"2 of 417 rows do not have the 12 columns.*row 407:"):
+        read_weights(path)
+
+
+def test_read_weights__lets_the_alleles_of_a_real_table_be_named_the_other_way(real_data, tmp_path):
+    """MungeSumstats has the effect in A2: one name alone would leave A2 with two meanings."""
+    with gzip.open(real_data / "sumstats" / "ieu-a-298.tsv.gz", "rt") as lines:
+        whole = [line for line in lines if line.count("\t") == 11]
+    path = tmp_path / "mended.tsv"
+    path.write_text("".join(whole))
+    table = pd.read_csv(path, sep="\t")
+
+    weights = read_weights(path, columns={"effect_allele": "A2", "other_allele": "A1"})
+
+    assert weights.variants["effect_allele"].tolist() == table["A2"].tolist()
+    assert weights.variants["id"].tolist() == table["SNP"].tolist()
+    np.testing.assert_array_equal(weights.effects[:, 0], table["BETA"])
+    with pytest.raises(DataError, match="'A2' would be effect_allele and other_allele"):
+        read_weights(path, columns={"effect_allele": "A2"})
+
+
+def test_read_weights__refuses_a_gwas_catalog_download(real_data):
+    """Odds ratios and betas in one column, alleles inside the ids: nothing to go by."""
+    with pytest.raises(DataError, match=r"2 faults[\s\S]*no weight[\s\S]*no effect allele"):
+        read_weights(real_data / "sumstats" / "gwas_catalog_2014_psych.tsv")
+
+
+def test_read_weights__makes_the_ranges_of_plink_of_real_p_values(real_data):
+    """qrange.txt has P up to 0.05, 0.5 and 1; plink2 used as many variants, in .sscore.
+
+    ALLELE_CT is twice the variants called: the largest of a column is twice all of them.
+    """
+    folder = real_data / "hapmap3" / "reference"
+    bounds = pd.read_csv(folder / "qrange.txt", sep=r"\s+", header=None)[2].tolist()
+    weights = read_weights(
+        folder / "weights_all.tsv",
+        columns={"effect_weight": "W_dense"},
+        name="dense",
+        p_thresholds=bounds,
+    )
+    n_rows = (~np.isnan(weights.effects)).sum(axis=0)
+
+    assert weights.names == ("dense_p0.05", "dense_p0.5", "dense_p1")
+    for k, label in enumerate(["S1", "S2", "S3"]):
+        counts = pd.read_csv(folder / f"score_q.{label}.sscore", sep="\t")["DENOM"]
+        assert counts.max() == 2 * n_rows[k]
 
 
 def test_read_weights__refuses_a_list_of_positions(real_data):
@@ -68,11 +154,13 @@ def test_read_weights__refuses_a_list_of_positions(real_data):
         read_weights(real_data / "pgs_catalog" / "PGS003162_positions.txt.gz")
 
 
-@pytest.mark.parametrize("name", ["bad_harmonised.txt", "invalid_scorefile.txt"])
+@pytest.mark.parametrize("name", CUT_OFF)
 def test_match_variants__says_that_a_file_has_no_positions(real_data, name):
     """All three rows of each lack a place; the verdict must say that, not "absent"."""
     genotypes = open_genotypes(real_data / "hapmap3" / "hm3_b36")
-    summary = match_variants(genotypes, read_weights(real_data / "pgs_catalog" / name)).summary
+    with pytest.warns(PgsTrdWarning, match="states 4,861,398 variants, it has 3"):
+        weights = read_weights(real_data / "pgs_catalog" / name)
+    summary = match_variants(genotypes, weights).summary
 
     assert summary["n_no_position"].item() == 3
     assert "100.0% have no position" in summary["verdict"].item()

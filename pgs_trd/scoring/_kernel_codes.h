@@ -1,0 +1,253 @@
+/* Counting and scoring of 2-bit codes, for one set of machine instructions.
+ *
+ * _kernel.c includes this file once for each set; LEVEL and PATH name it, and
+ * LANES is how many 64-bit words a register holds.
+ */
+
+typedef uint64_t PATH(words) __attribute__((vector_size(8 * LANES), may_alias));
+typedef uint64_t PATH(loose) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+typedef uint16_t PATH(shorts) __attribute__((vector_size(8 * LANES)));
+
+/* The 16-bit integers at `from`, a word each. */
+static inline __attribute__((always_inline)) WORDS PATH(widen)(const void *from)
+{
+#if LEVEL == 2
+    return (WORDS)_mm512_cvtepu16_epi64(_mm_loadu_si128(from));
+#elif LEVEL == 1
+    return (WORDS)_mm256_cvtepu16_epi64(_mm_loadl_epi64(from));
+#else
+    uint16_t of[LANES];
+    WORDS words;
+    memcpy(of, from, sizeof of);
+    for (int k = 0; k < LANES; k++)
+        words[k] = of[k];
+    return words;
+#endif
+}
+
+/* ---- counts ---------------------------------------------------------------- */
+
+/* out[row][code]: how many of the people [start, end) have each code. */
+static void PATH(count_rows)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                             Py_ssize_t start, Py_ssize_t end, int64_t *out)
+{
+    const uint64_t low = UINT64_C(0x5555555555555555);
+    const Py_ssize_t n_people = end - start;
+    for (Py_ssize_t row = 0; row < n_rows; row++) {
+        const uint8_t *p = codes + row * stride + start / 4;
+        int64_t n_low = 0, n_high = 0, n_both = 0;
+        Py_ssize_t left = n_people;
+#if LEVEL == 2
+        const __m512i lows = _mm512_set1_epi64((int64_t)low);
+        __m512i lows_sum = _mm512_setzero_si512(), highs_sum = lows_sum, boths_sum = lows_sum;
+        for (; left >= 256; left -= 256, p += 64) {
+            const __m512i word = _mm512_loadu_si512(p);
+            const __m512i high = _mm512_andnot_si512(lows, word);
+            const __m512i both = _mm512_and_si512(_mm512_slli_epi64(word, 1), high);
+            lows_sum = _mm512_add_epi64(lows_sum, _mm512_popcnt_epi64(word));
+            highs_sum = _mm512_add_epi64(highs_sum, _mm512_popcnt_epi64(high));
+            boths_sum = _mm512_add_epi64(boths_sum, _mm512_popcnt_epi64(both));
+        }
+        n_high = _mm512_reduce_add_epi64(highs_sum);
+        n_low = _mm512_reduce_add_epi64(lows_sum) - n_high;
+        n_both = _mm512_reduce_add_epi64(boths_sum);
+#endif
+        for (; left > 0; left -= 32, p += 8) {
+            uint64_t word = 0;
+            memcpy(&word, p, left >= 32 ? 8 : (size_t)(left + 3) / 4);
+            if (left < 32)
+                word &= (UINT64_C(1) << (2 * left)) - 1;
+            const uint64_t a = word & low, b = (word >> 1) & low;
+            n_low += __builtin_popcountll(a);
+            n_high += __builtin_popcountll(b);
+            n_both += __builtin_popcountll(a & b);
+        }
+        out[4 * row + 3] = n_both;
+        out[4 * row + 2] = n_high - n_both;
+        out[4 * row + 1] = n_low - n_both;
+        out[4 * row + 0] = n_people - n_low - n_high + n_both;
+    }
+}
+
+/* ---- one score: four variants make an index into 256 sums ------------------- */
+
+static void PATH(fill_quads)(const int64_t *table, Py_ssize_t n_rows, uint64_t (*quad)[256])
+{
+    static const int64_t zero[4];
+    for (int q = 0; q < QUADS; q++) {
+        const int64_t *t[4];
+        for (int v = 0; v < 4; v++)
+            t[v] = 4 * q + v < n_rows ? table + 4 * (4 * q + v) : zero;
+        for (int i = 0; i < 256; i++)
+            quad[q][i] = (uint64_t)t[0][i & 3] + (uint64_t)t[1][(i >> 2) & 3] +
+                         (uint64_t)t[2][(i >> 4) & 3] + (uint64_t)t[3][i >> 6];
+    }
+}
+
+static void PATH(index_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                              Py_ssize_t width, uint8_t (*index)[4][QUAD_BYTES])
+{
+    static const uint8_t absent[QUAD_BYTES];
+    for (int q = 0; q < QUADS; q++) {
+        const uint8_t *r[4];
+        for (int v = 0; v < 4; v++)
+            r[v] = 4 * q + v < n_rows ? codes + (4 * q + v) * stride : absent;
+        for (int p = 0; p < 4; p++)
+            for (Py_ssize_t j = 0; j < width; j++)
+                index[q][p][j] = (uint8_t)(((r[0][j] >> (2 * p)) & 3) |
+                                           (((r[1][j] >> (2 * p)) & 3) << 2) |
+                                           (((r[2][j] >> (2 * p)) & 3) << 4) |
+                                           (((r[3][j] >> (2 * p)) & 3) << 6));
+    }
+}
+
+static void PATH(score_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                              const int64_t *table, uint64_t *sums, Py_ssize_t start,
+                              Py_ssize_t end)
+{
+    uint64_t quad[QUADS][256];
+    uint8_t index[QUADS][4][QUAD_BYTES];
+    uint64_t sum[4][QUAD_BYTES];
+    const Py_ssize_t last_byte = (end + 3) / 4;
+    for (Py_ssize_t byte = start / 4; byte < last_byte; byte += QUAD_BYTES) {
+        const Py_ssize_t width = last_byte - byte < QUAD_BYTES ? last_byte - byte : QUAD_BYTES;
+        memset(sum, 0, sizeof sum);
+        for (Py_ssize_t first = 0; first < n_rows; first += 4 * QUADS) {
+            PATH(fill_quads)(table + 4 * first, n_rows - first, quad);
+            PATH(index_quads)(codes + first * stride + byte, stride, n_rows - first, width, index);
+            for (int p = 0; p < 4; p++)
+                for (Py_ssize_t j = 0; j < width; j++)
+                    sum[p][j] += quad[0][index[0][p][j]] + quad[1][index[1][p][j]] +
+                                 quad[2][index[2][p][j]] + quad[3][index[3][p][j]];
+        }
+        for (Py_ssize_t i = 4 * byte; i < 4 * (byte + width) && i < end; i++)
+            sums[i] += sum[i & 3][i / 4 - byte];
+    }
+}
+
+/* ---- many scores: three variants make an index into 64 rows of eight sums --- */
+
+/* Write which of the 64 rows each person needs, a byte for each of the eight
+ * triples of a group: of 8 * LANES people, person 8l + b has its eight bytes in
+ * index[LANES * b + l]. Eight people are spread over the bytes of a word, then
+ * eight words are transposed. */
+static inline __attribute__((always_inline)) void
+PATH(index_block)(const uint8_t *const *rows, Py_ssize_t byte, uint64_t *index)
+{
+    WORDS r[TRIPLES];
+    for (int t = 0; t < TRIPLES; t++) {
+        WORDS code[3];
+        for (int v = 0; v < 3; v++) {
+            WORDS x = PATH(widen)(rows[3 * t + v] + byte);
+            x = (x | x << 24) & UINT64_C(0x000000FF000000FF);
+            x = (x | x << 12) & UINT64_C(0x000F000F000F000F);
+            code[v] = (x | x << 6) & UINT64_C(0x0303030303030303);
+        }
+        r[t] = code[0] | code[1] << 2 | code[2] << 4;
+    }
+#define SWAP(a, b, shift, mask)                                   \
+    {                                                             \
+        const WORDS differ = ((r[a] >> (shift)) ^ r[b]) & (mask); \
+        r[b] ^= differ;                                           \
+        r[a] ^= differ << (shift);                                \
+    }
+    for (int t = 0; t < 4; t++)
+        SWAP(t, t + 4, 32, UINT64_C(0x00000000FFFFFFFF))
+    for (int t = 0; t < 4; t++)
+        SWAP(t + (t & 2), t + (t & 2) + 2, 16, UINT64_C(0x0000FFFF0000FFFF))
+    for (int t = 0; t < 8; t += 2)
+        SWAP(t, t + 1, 8, UINT64_C(0x00FF00FF00FF00FF))
+#undef SWAP
+    memcpy(index, r, sizeof r);
+}
+
+static void PATH(index_triples)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                                Py_ssize_t width, uint64_t *index)
+{
+    static const uint8_t absent[PACKED_BYTES];
+    const Py_ssize_t step = 2 * LANES;
+    const uint8_t *rows[GROUP], *ends[GROUP];
+    uint8_t end[GROUP][2 * LANES] = {{0}};
+    for (int v = 0; v < GROUP; v++)
+        rows[v] = v < n_rows ? codes + v * stride : absent;
+    Py_ssize_t byte = 0;
+    for (; byte + step <= width; byte += step, index += 8 * LANES) {
+        if (byte % 64 == 0)
+            for (int v = 0; v < GROUP; v++)
+                __builtin_prefetch(rows[v] + GROUP * stride + byte, 0, 2);
+        PATH(index_block)(rows, byte, index);
+    }
+    if (byte < width) {
+        for (int v = 0; v < GROUP; v++) {
+            memcpy(end[v], rows[v] + byte, (size_t)(width - byte));
+            ends[v] = end[v];
+        }
+        PATH(index_block)(ends, 0, index);
+    }
+}
+
+/* The 64 sums of each triple from `first` on, for eight columns. */
+static void PATH(fill_triples)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
+                               int first, uint64_t *triples)
+{
+    static const int64_t zero[8];
+    for (int t = first; t < first + TRIPLES_AT_ONCE; t++)
+        for (int c = 0; c < 8; c += LANES) {
+            WORDS entry[3][4];
+            for (int v = 0; v < 3; v++)
+                for (int code = 0; code < 4; code++) {
+                    const Py_ssize_t row = 3 * t + v;
+                    const int64_t *e = row < n_rows ? table + (4 * row + code) * n_columns : zero;
+                    __builtin_prefetch(e + 4 * GROUP * n_columns, 0, 2);
+                    memcpy(&entry[v][code], e + c, sizeof(WORDS));
+                }
+            WORDS *out = (WORDS *)(triples + 512 * (t - first) + c);
+            for (int i = 0; i < 16; i++) {
+                const WORDS two = entry[0][i & 3] + entry[1][i >> 2];
+                for (int code = 0; code < 4; code++)
+                    out[(16 * code + i) * (8 / LANES)] = two + entry[2][code];
+            }
+        }
+}
+
+/* Add the rows that `index` names to eight columns of the sums. */
+static void PATH(add_triples)(const uint64_t *triples, const uint64_t *index, uint64_t *sums,
+                              Py_ssize_t n_columns, Py_ssize_t n_people, int first)
+{
+    for (Py_ssize_t i = 0; i < n_people; i += 8) {
+        const uint64_t *of_eight =
+            index + i / (8 * LANES) * (8 * LANES) + ((i >> 3) & (LANES - 1));
+        const Py_ssize_t n = n_people - i < 8 ? n_people - i : 8;
+        for (Py_ssize_t b = 0; b < n; b++) {
+            const uint64_t w = of_eight[LANES * b] >> (8 * first);
+            LOOSE *s = (LOOSE *)(sums + (i + b) * n_columns);
+#define ROW(t) ((const WORDS *)(triples + 512 * (t) + 8 * ((w >> (8 * (t))) & 63)))[k]
+            for (int k = 0; k < 8 / LANES; k++) {
+                WORDS x = ROW(0) + ROW(1), y = s[k] + ROW(2);
+                x += ROW(3);
+#if TRIPLES_AT_ONCE == 8
+                y += ROW(4);
+                x += ROW(5);
+                y += ROW(6);
+                x += ROW(7);
+#endif
+                s[k] = x + y;
+            }
+#undef ROW
+        }
+    }
+}
+
+/* Add what one group of variants contributes to one tile of people. */
+static void PATH(add_group)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                            const int64_t *table, Py_ssize_t n_columns, Py_ssize_t columns,
+                            uint64_t *sums, Py_ssize_t n_people, struct scratch *scratch)
+{
+    PATH(index_triples)(codes, stride, n_rows, (n_people + 3) / 4, scratch->index);
+    for (Py_ssize_t column = 0; column < columns; column += 8)
+        for (int first = 0; 3 * first < n_rows && first < TRIPLES; first += TRIPLES_AT_ONCE) {
+            PATH(fill_triples)(table + column, n_rows, n_columns, first, scratch->triples);
+            PATH(add_triples)(scratch->triples, scratch->index, sums + column, n_columns, n_people,
+                              first);
+        }
+}

@@ -1,0 +1,263 @@
+"""Add up the scores of parts of one genome, and refuse parts that do not belong together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError, join_faults
+from pgs_trd.scoring.parts import ScorePart, read_part
+from pgs_trd.scoring.passes import Scores
+from pgs_trd.weights.reasons import REASONS, STATUSES
+
+StatusArray = npt.NDArray[np.int8]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+MATCHED = STATUSES.index("matched")
+ABSENT = tuple(STATUSES.index(s) for s in ("chromosome_absent", "position_absent", "id_absent"))
+OF_THE_FILE = tuple(STATUSES.index(s) for s in ("refused", "no_position", "no_id"))
+"""Statuses that a row can have in every part, because the weight file alone decides."""
+SHARES = ("weight_matched", "variance_matched")
+MIN_OVERLAP = 0.75
+
+
+def merge_scores(
+    parts: Sequence[str | Path | ScorePart],
+    *,
+    min_overlap: float = MIN_OVERLAP,
+    log: Callable[[pd.DataFrame], None] | None = None,
+) -> Scores:
+    """Add up the scores of parts of one genome: chromosomes, or chunks of them.
+
+    Sums are whole numbers of steps that all parts share, so the result is that
+    of scoring the whole genome at once, to the last bit, whatever the order of
+    the parts. A row of a weight file counts as matched if it is in one part.
+
+    Parameters
+    ----------
+    parts
+        What ``pgs-trd score --part`` wrote, by the path of the scores.
+    min_overlap
+        A score of which a smaller share of rows is matched, over all parts,
+        fails; the others go on.
+    log
+        Called with the match table of one weight file after the other; its
+        column `part` is the 1-based number of the part that the row is from.
+
+    Returns
+    -------
+    Scores
+        People in the order of the first part. `match` is empty: see `log`.
+
+    Raises
+    ------
+    DataError
+        If the parts hold other people, weight files or options, if a row is
+        matched in more than one of them, or if a file of a part is damaged.
+    MatchRateError
+        If every score failed.
+    UsageError
+        If there are no parts, or no such file.
+    """
+    if not 0.0 <= min_overlap <= 1.0:
+        raise UsageError(f"min_overlap must lie in [0, 1], got {min_overlap}")
+    if not parts:
+        raise UsageError("no parts to merge")
+    read = [part if isinstance(part, ScorePart) else read_part(Path(part)) for part in parts]
+    # The order on the command line must not decide about anything but the order of people.
+    _check_fit(read)
+    counts = _count_rows(read, log)
+    summary = _summarise(read, counts, min_overlap)
+    _report_failures(summary, min_overlap, len(read))
+    names = summary.loc[summary["status"] == "ok", "score"].tolist()
+    people = read[0].scores.index
+    return Scores(
+        scores=_add([part.scores for part in read], people, names),
+        alleles=_add([part.alleles for part in read], people, names).astype(np.int32),
+        match=pd.DataFrame(),
+        summary=summary,
+    )
+
+
+def _check_fit(parts: Sequence[ScorePart]) -> None:
+    """Refuse parts that are not of one run over one cohort; name every difference."""
+    first = parts[0]
+    faults = []
+    for part in parts[1:]:
+        faults += [f"{part.name}: {text}" for text in _compare(first, part)]
+    if faults:
+        raise DataError(
+            join_faults(f"{len(parts)} parts do not belong together with {first.name}", faults)
+        )
+
+
+def _compare(first: ScorePart, part: ScorePart) -> list[str]:
+    faults = []
+    people, wanted = part.scores.index, first.scores.index
+    n_common = int(people.isin(wanted).sum())
+    if not len(people) == len(wanted) == n_common:
+        faults.append(
+            f"holds {len(people):,} people, not {len(wanted):,}, of whom {n_common:,} are common: "
+            "score every part for the same people"
+        )
+    if part.version != first.version:
+        faults.append(
+            f"made by pgs-trd {part.version}, not {first.version}: sums of two versions "
+            "need not be of one step; score it again"
+        )
+    if part.weights != first.weights:
+        n_changed = len(set(part.weights) ^ set(first.weights))
+        faults.append(
+            f"{len(part.weights)} weight files, not {len(first.weights)}, and {n_changed} "
+            "files or their contents are not in both"
+            if n_changed
+            else "the same weight files, in another order"
+        )
+    for name in sorted({*part.options, *first.options}):
+        mine, other = part.options.get(name), first.options.get(name)
+        if mine != other:
+            faults.append(f"scored with {name} {mine!r}, not {other!r}")
+    if not faults and part.summary["score"].tolist() != first.summary["score"].tolist():
+        faults.append("other scores in its summary: the file is damaged")
+    return faults
+
+
+def _count_rows(
+    parts: Sequence[ScorePart], log: Callable[[pd.DataFrame], None] | None
+) -> dict[str, IntArray]:
+    """Count, for each score, the rows of each status over all parts: (n_statuses,)."""
+    counts: dict[str, IntArray] = {}
+    names = parts[0].names
+    n_twice = n_shared = 0
+    for number, scores in enumerate(names):
+        statuses = np.stack([part.read_statuses(number) for part in parts])
+        chosen = _choose(statuses)
+        twice = (statuses == MATCHED).sum(axis=0) > 1
+        n_twice += int(twice.sum())
+        n_shared += int((_is_found(statuses).sum(axis=0) > 1).sum() - twice.sum())
+        if n_twice:
+            continue
+        status = np.take_along_axis(statuses, chosen[np.newaxis], axis=0)[0]
+        members = parts[0].read_members(number, len(scores))
+        for k, name in enumerate(scores):
+            in_score, is_refused = members[0][:, k], members[1][:, k]
+            own = np.where(is_refused, STATUSES.index("refused"), status)[in_score]
+            counts[name] = np.bincount(own, minlength=len(STATUSES)).astype(np.int64)
+        if log is not None:
+            log(_choose_rows(parts, number, chosen))
+    if n_twice:
+        raise DataError(
+            f"{len(parts)} parts overlap: {n_twice:,} rows of the weight files are matched in "
+            "more than one of them and would count twice; give each variant in one part only"
+        )
+    if n_shared:
+        warnings.warn(
+            f"{n_shared:,} rows of the weight files are at variants that more than one part "
+            "holds: each part decided without the alleles in the others",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
+    return counts
+
+
+def _is_found(statuses: StatusArray) -> BoolArray:
+    """Tell in which parts a row has a status that the genotypes there decided."""
+    of_the_file = (statuses == statuses[0]).all(axis=0) & np.isin(statuses[0], OF_THE_FILE)
+    found: BoolArray = ~np.isin(statuses, ABSENT) & ~of_the_file
+    return found
+
+
+def _choose(statuses: StatusArray) -> IntArray:
+    """Choose for each row the part that tells most: where it matched, else where it was found."""
+    rank = np.full(len(STATUSES), len(STATUSES), dtype=np.int8)
+    rank -= np.arange(len(STATUSES), dtype=np.int8)
+    rank[list(ABSENT)] = [-3, -2, -1]  # a position that is absent says more than a chromosome
+    rank[MATCHED] = 2 * len(STATUSES)
+    chosen: IntArray = rank[statuses].argmax(axis=0)
+    return chosen
+
+
+def _choose_rows(parts: Sequence[ScorePart], number: int, chosen: IntArray) -> pd.DataFrame:
+    tables = []
+    for place, part in enumerate(parts):
+        rows = np.flatnonzero(chosen == place)
+        if len(rows) or (place == 0 and not len(chosen)):
+            table = part.read_match(number).iloc[rows]
+            tables.append(table.assign(part=np.int64(place + 1)).set_axis(rows))
+    return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
+
+
+def _summarise(
+    parts: Sequence[ScorePart], counts: dict[str, IntArray], min_overlap: float
+) -> pd.DataFrame:
+    rows = []
+    n_columns = [(f"n_{text}", i) for i, text in enumerate(STATUSES) if text != "matched"]
+    # Shares of one whole: those of the parts add up.
+    shares = {
+        share: np.sum([part.summary[share].to_numpy(dtype=np.float64) for part in parts], axis=0)
+        for share in SHARES
+        if all(share in part.summary.columns for part in parts)
+    }
+    for place, (name, count) in enumerate(counts.items()):
+        n_rows, n_matched = int(count.sum()), int(count[MATCHED])
+        rate = n_matched / n_rows if n_rows else float("nan")
+        is_ok = n_matched > 0 and rate >= min_overlap
+        rows.append(
+            {
+                "score": name,
+                "n_rows": n_rows,
+                "n_matched": n_matched,
+                "match_rate": rate,
+                **{column: int(count[i]) for column, i in n_columns},
+                **{share: values[place] for share, values in shares.items()},
+                "status": "ok" if is_ok else "failed",
+                "verdict": _verdict(count, len(parts), is_ok),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _verdict(count: IntArray, n_parts: int, is_ok: bool) -> str:
+    n_rows = int(count.sum())
+    if n_rows == 0:
+        return "no row has a weight for this score"
+    rate = f"{count[MATCHED] / n_rows:.1%} of rows matched in {n_parts} parts"
+    if is_ok:
+        return rate
+    lost = count.copy()
+    lost[MATCHED] = 0
+    worst = int(lost.argmax())
+    advice = ": is a part missing?" if worst in ABSENT else ""
+    return f"{rate}; {lost[worst] / n_rows:.1%}: {REASONS[STATUSES[worst]]}{advice}"
+
+
+def _report_failures(summary: pd.DataFrame, min_overlap: float, n_parts: int) -> None:
+    """Warn of scores that failed; raise if all did."""
+    failed = summary[summary["status"] != "ok"]
+    if failed.empty:
+        return
+    first = failed.iloc[0]
+    message = (
+        f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
+        f"({first['match_rate']:.1%}) in {n_parts} parts, min_overlap is {min_overlap:.0%}. "
+        f"{first['verdict']}"
+    )
+    if len(failed) > 1:
+        message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
+    if len(failed) == len(summary):
+        raise MatchRateError(message)
+    warnings.warn(message, PgsTrdWarning, stacklevel=3)
+
+
+def _add(tables: Sequence[pd.DataFrame], people: pd.Index, names: Sequence[str]) -> pd.DataFrame:
+    """Add up tables of one cohort, rows aligned by person, without rounding."""
+    total = np.zeros((len(people), len(names)))
+    for table in tables:
+        total += table.loc[people, list(names)].to_numpy(dtype=np.float64)
+    return pd.DataFrame(total, index=people, columns=list(names))

@@ -1,0 +1,193 @@
+"""What the matched rows of each weight file add to its scores.
+
+A weight becomes a whole number of steps of 2**-shift, with the shift chosen for
+each score from the sum of all its absolute weights, matched or not: no sum can
+reach 2**53 steps, so that float64 holds it exactly, and the parts of a score that
+was split by chromosome share one scale and add without rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pgs_trd.scoring.kernel import IntArray
+from pgs_trd.weights import FileMatch, Weights
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Missing = Literal["mean", "zero"]
+Scale = Literal["none", "center", "standardize"]
+
+SUM_BITS = 52
+# Room for standardised genotypes, which reach 2 / sqrt(2 p): enough for p > 3e-8.
+STANDARDIZE_BITS = 12
+LARGEST_SHIFT = 1000
+ADDITIVE = np.array([0.0, 1.0, 2.0])
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """The matched rows of one weight file, in the order of the genotypes.
+
+    Attributes
+    ----------
+    targets : (n_rows,)
+        Rows of the genotypes' variant table, ascending.
+    swapped : (n_rows,)
+        Whether the effect allele is the one that the genotypes do not count.
+    rows : (n_rows,)
+        Rows of `effects` and `doses`.
+    effects : (n_file_rows, n_file_scores)
+        All effects of the file; NaN outside a score.
+    doses : (n_file_rows, 3) or None
+        As in `Weights.doses`.
+    chosen : (n_scores,)
+        Which scores of the file are wanted.
+    scales : (n_scores,)
+        2**shift of each.
+    columns : (n_scores,)
+        Column of each among all scores of the run.
+    """
+
+    targets: npt.NDArray[np.int32]
+    swapped: BoolArray
+    rows: npt.NDArray[np.int32]
+    effects: FloatArray
+    doses: FloatArray | None
+    chosen: IntArray
+    scales: FloatArray
+    columns: IntArray
+
+    def within(self, first: int, last: int) -> slice:
+        """Give the part of the rows whose targets lie in [first, last]."""
+        start, end = np.searchsorted(self.targets, [first, last + 1])
+        return slice(int(start), int(end))
+
+    def steps(self, part: slice | IntArray) -> FloatArray:
+        """Give the effects of some rows in steps, not yet rounded: (n_part, n_scores)."""
+        effects = self.effects[self.rows[part]]
+        if len(self.chosen) < effects.shape[1]:
+            effects = effects[:, self.chosen]
+        steps: FloatArray = effects * self.scales
+        return steps
+
+    def doses_of(self, part: slice | IntArray) -> FloatArray:
+        """Give what 0, 1, 2 copies of the effect allele count as: (n_part or 1, 3)."""
+        if self.doses is None:
+            return ADDITIVE[np.newaxis, :]
+        doses: FloatArray = self.doses[self.rows[part]]
+        return doses
+
+
+def choose_shift(effects: FloatArray, scale: Scale) -> int:
+    """Choose the binary digits after the point for one score's weights.
+
+    Parameters
+    ----------
+    effects : (n_rows,)
+        All weights of the score, matched or not; NaN outside the score.
+    scale
+        Standardised genotypes need more room before the point.
+    """
+    largest = 2.0 * float(np.nansum(np.abs(effects)))
+    if largest == 0.0:
+        return 0
+    shift = SUM_BITS - int(np.frexp(largest)[1])
+    shift -= STANDARDIZE_BITS if scale == "standardize" else 0
+    return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, shift))
+
+
+def plan_file(
+    file: Weights, match: FileMatch, chosen: Sequence[int], first_column: int, scale: Scale
+) -> FilePlan:
+    """Collect what the matched rows of one weight file add.
+
+    Parameters
+    ----------
+    file, match
+        The weight file, and where its rows lie in the genotypes.
+    chosen
+        Which of the file's scores are wanted.
+    first_column
+        Column of the first of them among all scores of the run.
+    scale
+        As in `score`.
+    """
+    rows = np.flatnonzero(match.is_matched)
+    targets = match.target[rows]
+    if np.any(np.diff(targets) < 0):
+        order = np.argsort(targets, kind="stable")
+        rows, targets = rows[order], targets[order]
+    shifts = np.array([choose_shift(file.effects[:, k], scale) for k in chosen], dtype=np.int64)
+    return FilePlan(
+        targets=targets.astype(np.int32),
+        swapped=match.swapped[rows],
+        rows=rows.astype(np.int32),
+        effects=file.effects,
+        doses=file.doses,
+        chosen=np.asarray(chosen, dtype=np.int64),
+        scales=np.ldexp(1.0, shifts),
+        columns=np.arange(first_column, first_column + len(chosen)),
+    )
+
+
+def count_as(
+    doses: FloatArray,
+    swapped: BoolArray,
+    frequency: FloatArray,
+    *,
+    missing: Missing,
+    scale: Scale,
+    is_haploid: bool = False,
+) -> FloatArray:
+    """Give what each 2-bit code counts as, in units of the row's effect.
+
+    Parameters
+    ----------
+    doses : (n_rows or 1, 3)
+        What 0, 1 and 2 copies of the effect allele count as.
+    swapped : (n_rows,)
+        Whether the effect allele is the one that the genotypes do not count.
+    frequency : (n_rows,)
+        Of the counted allele; NaN where it is unknown, which counts as 0.
+    missing
+        A missing call counts as the mean of the two homozygotes' doses, weighted by
+        the frequency (``mean``): twice the frequency if the effect is additive, the
+        frequency if it is dominant or recessive, as in plink2. Or as nothing (``zero``).
+    scale
+        ``center`` takes off what a missing call would count as by its frequency, so
+        that it counts as 0; ``standardize`` divides also by sqrt(2 p (1 - p)), and
+        a variant that does not vary counts as 0.
+    is_haploid
+        For people with one copy, written as two alike.
+
+    Returns
+    -------
+    counts : (n_rows, 4)
+        For two copies of the counted allele, a missing call, one copy, none.
+    """
+    n_rows = len(swapped)
+    none, one, two = (np.broadcast_to(doses[:, k], n_rows) for k in range(3))
+    if is_haploid:
+        one, two = (none + one) / 2, one
+    effect_frequency = np.nan_to_num(np.where(swapped, 1.0 - frequency, frequency), nan=0.0)
+    mean = none + (two - none) * effect_frequency
+    counts = np.empty((n_rows, 4))
+    counts[:, 0] = np.where(swapped, none, two)
+    counts[:, 1] = mean if missing == "mean" else 0.0
+    counts[:, 2] = one
+    counts[:, 3] = np.where(swapped, two, none)
+    if scale == "none":
+        return counts
+    counts -= mean[:, np.newaxis]
+    counts[:, 1] = 0.0
+    if scale == "standardize":
+        spread = np.sqrt(2.0 * effect_frequency * (1.0 - effect_frequency))
+        inverse = np.divide(1.0, spread, out=np.zeros(n_rows), where=spread > 0)
+        counts *= inverse[:, np.newaxis]
+    return counts

@@ -1,0 +1,167 @@
+"""The files of a scoring run: which people and variants, which weight files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from pgs_trd.errors import UsageError
+from pgs_trd.genotypes import GenotypeSource, open_genotypes, subset_genotypes
+from pgs_trd.weights import Weights, lift_over, read_chain, read_weights
+
+Columns = Mapping[str, str | Sequence[str]]
+
+WEIGHT_ENDINGS = (".txt", ".tsv", ".csv", ".parquet", ".snpres", ".score", ".ma", ".assoc")
+PACKED_ENDINGS = (".gz", ".zst", ".bgz")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which part of a genotype file is meant, by further files; see `open_target`.
+
+    Attributes
+    ----------
+    keep, remove
+        Files of people to keep, or to leave out.
+    extract, exclude
+        Files of variants to keep, or to leave out.
+    update_sex
+        File of the sex of people, for chromosome X.
+    sample
+        The .sample of a BGEN.
+    vcf_field
+        Calls (GT) or dosages (DS) of a VCF.
+    """
+
+    keep: Path | None = None
+    remove: Path | None = None
+    extract: Path | None = None
+    exclude: Path | None = None
+    update_sex: Path | None = None
+    sample: Path | None = None
+    vcf_field: Literal["auto", "GT", "DS"] = "auto"
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Options as they stand in a sidecar: files by their name."""
+        return {f.name: _name(getattr(self, f.name)) for f in fields(self)}
+
+    @property
+    def inputs(self) -> dict[str, list[Path]]:
+        """Files that are not part of the genotypes, by what they are for."""
+        names = ("keep", "remove", "extract", "exclude", "update_sex")
+        return {name: [path] for name in names if (path := getattr(self, name)) is not None}
+
+
+def _name(value: object) -> object:
+    return value.name if isinstance(value, Path) else value
+
+
+def open_target(genotypes: Path, target: Target) -> GenotypeSource:
+    """Open genotypes, and choose people and variants."""
+    source = open_genotypes(genotypes, vcf_field=target.vcf_field, sample=target.sample)
+    if not target.inputs:
+        return source
+    return subset_genotypes(
+        source,
+        keep=target.keep,
+        remove=target.remove,
+        extract=target.extract,
+        exclude=target.exclude,
+        sex=target.update_sex,
+    )
+
+
+def list_weight_files(given: Sequence[Path]) -> list[Path]:
+    """Give the weight files that paths mean; a folder means those in it, by name.
+
+    In a folder, names that begin with a dot or end in none of `WEIGHT_ENDINGS`,
+    packed or not, are no weight files.
+
+    Raises
+    ------
+    UsageError
+        If a folder holds none, or a file is named twice.
+    """
+    files: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        inside = sorted(file for file in path.iterdir() if file.is_file() and _is_weight_file(file))
+        if not inside:
+            raise UsageError(
+                f"{path}: no weight file in this folder; their names end in "
+                f"{', '.join(WEIGHT_ENDINGS)}, also with {', '.join(PACKED_ENDINGS)}"
+            )
+        files += inside
+    n_twice = len(files) - len({file.resolve() for file in files})
+    if n_twice:
+        raise UsageError(f"--weights: {n_twice} of {len(files)} weight files are given twice")
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise UsageError(
+            f"no such file: {missing[0]}"
+            + (f" ({len(missing)} of {len(files)} are missing)" if len(missing) > 1 else "")
+        )
+    return files
+
+
+def _is_weight_file(path: Path) -> bool:
+    name = path.name.lower()
+    for packed in PACKED_ENDINGS:
+        name = name.removesuffix(packed)
+    return name.endswith(WEIGHT_ENDINGS) and not name.startswith(".")
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """Weight files, and how they are to be read.
+
+    Attributes
+    ----------
+    paths
+        The files, in order.
+    columns
+        Our names of columns to the files'.
+    p_thresholds
+        One score for each, of the rows whose p-value is at most that.
+    chain
+        Chain file that lifts the positions to another genome build.
+    """
+
+    paths: Sequence[Path]
+    columns: Columns | None = None
+    p_thresholds: Sequence[float] | None = None
+    chain: Path | None = None
+
+    @property
+    def options(self) -> dict[str, object]:
+        """Options as they stand in a sidecar."""
+        return {
+            "columns": self.columns,
+            "p_thresholds": self.p_thresholds,
+            "chain": _name(self.chain),
+        }
+
+    @property
+    def inputs(self) -> dict[str, list[Path]]:
+        """The files, by what they are for."""
+        return {"weights": list(self.paths), "chain": [self.chain] if self.chain else []}
+
+    def read(self, progress: Callable[[float], None] | None = None) -> Iterator[Weights]:
+        """Read one file after the other, each when it is asked for.
+
+        Where there are many, `progress` is called with the share of files done, in [0, 1].
+        """
+        chain = None if self.chain is None else read_chain(self.chain)
+        for number, path in enumerate(self.paths, start=1):
+            weights = read_weights(path, columns=self.columns, p_thresholds=self.p_thresholds)
+            if chain is not None:
+                weights = lift_over(weights, chain)
+            yield weights
+            del weights  # or two large files would stand in memory at once
+            if progress is not None and len(self.paths) > 1:
+                progress(number / len(self.paths))

@@ -1,0 +1,108 @@
+"""X, Y, mitochondria and PAR: as plink2 counts them, however the file writes a haploid call."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from pgs_trd.genotypes import GenotypeBlock, open_genotypes, unpack_codes
+from pgs_trd.scoring import score
+from pgs_trd.weights import Weights
+
+ORACLE = Path(__file__).parent.parent / "oracles" / "haploid"
+sys.path.insert(0, str(ORACLE))
+from make import CHROMOSOMES, SEXES, draw, write_bed  # noqa: E402  # the oracle's own data
+sys.path.pop(0)
+
+
+def haploid_weights() -> Weights:
+    _, weights, swapped = draw()
+    n_rows = len(weights)
+    variants = pd.DataFrame(
+        {
+            "row": np.arange(1, n_rows + 1),
+            "id": pd.array([f"v{k}" for k in range(n_rows)], dtype="string[pyarrow]"),
+            "chromosome": pd.Categorical(["X" if c == "XY" else c for c in CHROMOSOMES]),
+            "position": pd.array(1000 * np.arange(1, n_rows + 1), dtype="Int64"),
+            "effect_allele": pd.Categorical(np.where(swapped, "G", "A")),
+            "other_allele": pd.Categorical(np.where(swapped, "A", "G")),
+            "effect_allele_frequency": np.nan,
+        }
+    )
+    return Weights(
+        variants=variants,
+        effects=weights[:, np.newaxis].copy(),
+        names=("s",),
+        genome_build=None,
+        metadata={},
+        path=None,
+        refused=pd.DataFrame({"row": [], "score": [], "reason": []}),
+    )
+
+
+class OneAlleleSource:
+    """The same calls as VCF and BGEN write them: one allele where there is one copy."""
+
+    format = "memory"
+    paths: tuple[Path, ...] = ()
+
+    def __init__(self, prefix: Path, *, as_units: bool) -> None:
+        source = open_genotypes(prefix)
+        self.samples, self.variants, self.as_units = source.samples, source.variants, as_units
+        rows = np.arange(len(self.variants))
+        n_people = len(self.samples)
+        self.copies = np.vstack([unpack_codes(b.codes, n_people) for b in source.blocks(rows)])
+        single = np.zeros(self.copies.shape, dtype=bool)
+        for row, chromosome in enumerate(CHROMOSOMES):
+            single[row] = {"X": SEXES == "1", "Y": True, "MT": True}.get(chromosome, False)
+        self.ploidy = np.where(self.copies < 0, 0, np.where(single, 1, 2)).astype(np.int8)
+        self.copies = np.where(single & (self.copies > 0), self.copies // 2, self.copies)
+
+    def blocks(self, rows, *, block_size=1024):
+        from pgs_trd.genotypes import pack_codes
+
+        for start in range(0, len(rows), block_size):
+            part = rows[start : start + block_size]
+            copies = self.copies[part].astype(np.int8)
+            if self.as_units:
+                units = np.where(copies < 0, 65535, 16384 * copies.astype(np.int64))
+                yield GenotypeBlock(
+                    rows=part, units=units.astype(np.uint16), ploidy=self.ploidy[part]
+                )
+            else:
+                yield GenotypeBlock(
+                    rows=part, codes=pack_codes(copies), ploidy=self.ploidy[part]
+                )
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    write_bed(tmp_path / "set", draw()[0])
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize("male_x", ["0..1", "0..2"])
+@pytest.mark.parametrize("missing", ["mean", "zero"])
+@pytest.mark.parametrize("form", ["plink1", "codes", "units"])
+def test_score__counts_haploid_calls_as_plink2(prefix, male_x, missing, form):
+    """Sums to plink2's six digits, and its number of alleles, for both models of X."""
+    expected = pd.read_csv(ORACLE / "haploid.tsv", sep="\t")
+    model = male_x[-1]
+    source = (
+        open_genotypes(prefix)
+        if form == "plink1"
+        else OneAlleleSource(prefix, as_units=form == "units")
+    )
+
+    result = score(
+        source, haploid_weights(), by="id", palindromes="keep", male_x=male_x, missing=missing,
+        block_size=7,
+    )  # fmt: skip
+
+    assert_allclose(result.scores["s"], expected[f"sum_{model}_{missing}"], rtol=1e-5, atol=1e-5)
+    assert_array_equal(result.alleles["s"], expected[f"alleles_{model}_{missing}"])
