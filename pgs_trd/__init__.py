@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pgs_trd.ehr import build_trials, open_ehr
-    from pgs_trd.genotypes import open_genotypes
+    from pgs_trd.genotypes import open_genotypes, subset_genotypes
     from pgs_trd.models import (
         associate,
         fit_cox,
@@ -24,18 +24,23 @@ if TYPE_CHECKING:
     )
     from pgs_trd.phenotype import classify, follow_up, list_definitions, load_definition
     from pgs_trd.report import render_report
-    from pgs_trd.scoring import score
+    from pgs_trd.scoring import read_frequencies, score
+    from pgs_trd.scoring.merge import merge_scores
     from pgs_trd.simulate import simulate_biobank
     from pgs_trd.study import run_study
-    from pgs_trd.weights import match_variants, read_weights
+    from pgs_trd.weights import lift_over, match_variants, read_weights
 
     __version__: str
 
 _HOME = {
     "open_genotypes": "pgs_trd.genotypes",
+    "subset_genotypes": "pgs_trd.genotypes",
     "read_weights": "pgs_trd.weights",
+    "lift_over": "pgs_trd.weights",
     "match_variants": "pgs_trd.weights",
+    "read_frequencies": "pgs_trd.scoring",
     "score": "pgs_trd.scoring",
+    "merge_scores": "pgs_trd.scoring.merge",
     "open_ehr": "pgs_trd.ehr",
     "build_trials": "pgs_trd.ehr",
     "classify": "pgs_trd.phenotype",
@@ -61,18 +66,22 @@ __all__ = [
     "fit_cox",
     "fit_logistic",
     "follow_up",
+    "lift_over",
     "list_definitions",
     "load_definition",
     "match_variants",
+    "merge_scores",
     "meta_analyse",
     "open_ehr",
     "open_genotypes",
     "progression",
+    "read_frequencies",
     "read_weights",
     "render_report",
     "run_study",
     "score",
     "simulate_biobank",
+    "subset_genotypes",
     "survival_curves",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from importlib import metadata
@@ -49,6 +50,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object) -
 
 def main() -> None:
     """Run the command line; a PgsTrdError becomes its message and its exit code."""
+    # Arrow's own allocator keeps what it frees; a cluster job pays for its peak.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # a narrower signature does
     try:
         app(prog_name="pgs-trd")

@@ -65,6 +65,10 @@ Sample = Annotated[
 Field = Annotated[
     Literal["auto", "GT", "DS"], typer.Option("--vcf-field", help="Calls or dosages of a VCF.")
 ]
+HalfCalls = Annotated[
+    Literal["missing", "haploid", "reference", "error"],
+    typer.Option("--half-calls", help="What a call such as 0/. of a VCF counts as."),
+]
 Palindromes = Annotated[
     Literal["drop", "keep", "frequency"],
     typer.Option("--palindromes", help="A/T and C/G variants."),
@@ -106,6 +110,7 @@ def match(
     update_sex: UpdateSex = None,
     sample: Sample = None,
     vcf_field: Field = "auto",
+    half_calls: HalfCalls = "missing",
 ) -> None:
     """Match weight files to genotypes, and say why each row did or did not.
 
@@ -122,7 +127,9 @@ def match(
             genotypes,
             weights,
             out,
-            target=Target(keep, remove, extract, exclude, update_sex, sample, vcf_field),
+            target=Target(
+                keep, remove, extract, exclude, update_sex, sample, vcf_field, half_calls
+            ),
             columns=parse_columns(columns),
             p_thresholds=parse_thresholds(p_thresholds),
             chain=chain,
@@ -181,6 +188,7 @@ def score(
     update_sex: UpdateSex = None,
     sample: Sample = None,
     vcf_field: Field = "auto",
+    half_calls: HalfCalls = "missing",
     threads: Threads = None,
 ) -> None:
     """Score everybody with every weight file, in one pass over the genotypes.
@@ -198,7 +206,9 @@ def score(
             genotypes,
             weights,
             out,
-            target=Target(keep, remove, extract, exclude, update_sex, sample, vcf_field),
+            target=Target(
+                keep, remove, extract, exclude, update_sex, sample, vcf_field, half_calls
+            ),
             columns=parse_columns(columns),
             p_thresholds=parse_thresholds(p_thresholds),
             chain=chain,

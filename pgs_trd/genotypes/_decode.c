@@ -5,14 +5,11 @@
  * none), low bits first. Everything that a file claims is checked against the
  * bytes that are there before it is used.
  *
- * All functions take C-contiguous buffers and release the interpreter lock
- * while they decode.
- */
+ * Functions take C-contiguous buffers and release the interpreter lock to decode. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,7 +232,7 @@ static PyObject *decode_decode_bgen(PyObject *self, PyObject *args)
     int is_mixed = 0;
     if (ok) {
         Py_BEGIN_ALLOW_THREADS
-        fault = decode_record(b[0].buf, b[0].len, n_people, n_alleles, b[1].buf, b[2].buf, 
+        fault = decode_record(b[0].buf, b[0].len, n_people, n_alleles, b[1].buf, b[2].buf,
                               &is_mixed);
         Py_END_ALLOW_THREADS
         if (fault)

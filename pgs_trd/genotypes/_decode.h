@@ -34,8 +34,8 @@ const char *decode_record(const uint8_t *p, int64_t size, ptrdiff_t n_people, in
 int scan_line(const char *p, int64_t at, int64_t end, int64_t *row);
 const char *read_calls(const char *p, int64_t at, int64_t end, int key, int n_alleles, int half,
     ptrdiff_t n_people, uint8_t *first, uint8_t *second);
-int count_alternative(const uint8_t *first, const uint8_t *second, ptrdiff_t n_people, uint8_t
-    alternative, uint8_t *copies, int8_t *ploidy);
+int count_alternative(const uint8_t *first, const uint8_t *second, ptrdiff_t n_people,
+    uint8_t alternative, uint8_t *copies, int8_t *ploidy);
 const char *read_dosages(const char *p, int64_t at, int64_t end, int key, ptrdiff_t n_people,
     int n_values, double *values);
 

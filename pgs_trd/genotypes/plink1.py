@@ -104,7 +104,7 @@ def _read_rows(handle: io.FileIO, rows: IntArray, width: int) -> UInt8Array:
 
 def _fill(handle: io.FileIO, codes: UInt8Array, first_row: int) -> None:
     """Read neighbouring rows into `codes`, without moving the file's own position."""
-    buffer = memoryview(codes).cast("B")
+    buffer = codes.data.cast("B")
     offset = HEADER_SIZE + first_row * codes.shape[1]
     done = 0
     while done < len(buffer):
@@ -224,8 +224,11 @@ def read_bim(path: Path) -> pd.DataFrame:
     if table is None:
         table = _read_columns(path, BIM_COLUMNS, "variants", whole_number="position")
     return make_variants(
-        *(table[name] for name in ("chromosome", "position", "id")),
-        *(table[name] for name in ("counted_allele", "other_allele")),
+        table["chromosome"],
+        table["position"],
+        table["id"],
+        table["counted_allele"],
+        table["other_allele"],
     )
 
 

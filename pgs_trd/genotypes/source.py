@@ -22,7 +22,15 @@ BLOCK_SIZE = 1024
 DOSAGE_UNIT = 1 << 14
 MISSING_UNITS = 65535
 SAMPLE_COLUMNS = ("person_id", "family_id", "sex")
-VARIANT_COLUMNS = ("chromosome", "position", "id", "counted_allele", "other_allele", "site", "is_par")
+VARIANT_COLUMNS = (
+    "chromosome",
+    "position",
+    "id",
+    "counted_allele",
+    "other_allele",
+    "site",
+    "is_par",
+)
 
 
 @dataclass(frozen=True)

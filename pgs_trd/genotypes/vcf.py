@@ -9,7 +9,6 @@ from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import cyvcf2
 import numpy as np
 import pandas as pd
 
@@ -178,6 +177,8 @@ def open_vcf(
     if half_calls not in HALF_CALLS:
         raise UsageError(f"half_calls must be one of {', '.join(HALF_CALLS)}, got {half_calls!r}")
     _check_end(path)
+    import cyvcf2  # Only here: it takes longer to load than a small file to read.
+
     with quiet_htslib(), as_data_error(path):
         reader = cyvcf2.VCF(str(path))
         samples = pd.DataFrame({"person_id": reader.samples}, dtype=object)

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import cyvcf2
 import numpy as np
 import pandas as pd
 
@@ -205,6 +204,8 @@ def to_units(values: FloatArray, where: str) -> UnitArray:
 
 def iterate_records(path: Path, *, samples: list[str] | None) -> Iterator[Any]:
     """Give the records; with `samples` empty, htslib skips their columns unparsed."""
+    import cyvcf2  # Only here: it takes longer to load than a small file to read.
+
     with quiet_htslib(), as_data_error(path):
         reader = cyvcf2.VCF(str(path), samples=samples)
     number = 0
@@ -251,6 +252,8 @@ def quiet_htslib() -> Iterator[None]:
 def _log_levels() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """Give htslib's getter and setter; None if this build of cyvcf2 hides them."""
     try:
+        import cyvcf2
+
         library = ctypes.CDLL(cyvcf2.cyvcf2.__file__)
         return library.hts_get_log_level, library.hts_set_log_level
     except (AttributeError, OSError):

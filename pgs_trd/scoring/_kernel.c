@@ -34,7 +34,7 @@ enum {
     TWO_COPIES = 2 * ONE_COPY,
     QUADS = 4,            /* tables of 256 sums in cache together, one score */
     QUAD_BYTES = 256,     /* packed bytes a row in a tile, one score */
-    TRIPLES = 8,          /* threes of variants in a group, many scores */
+    TRIPLES = 8,          /* threes of variants in a group, many scores: 32 KiB of tables */
     GROUP = 3 * TRIPLES,  /* variants in a group */
     COLUMNS = 64,         /* scores a pass */
     TILE = 8192,          /* people in a tile at most, and always a multiple of 64 */
@@ -56,22 +56,18 @@ struct scratch {
 #define WORDS PATH(words)
 #define LOOSE PATH(loose)
 
-/* TRIPLES_AT_ONCE is how many tables of 4 KiB are in use together: they are to
- * stay in the first-level cache, of 32 KiB, or 48 where there are 512-bit
- * registers. WORDS_AT_ONCE is how many registers of a person's sums stay there while
- * the fractions of dosages are added; more were slower. */
+/* WORDS_AT_ONCE is how many registers of a person's sums stay there while the
+ * fractions of dosages are added; more were slower. */
 
 #define PATH(name) name##_portable
 #define LEVEL 0
 #define LANES 2
-#define TRIPLES_AT_ONCE 4
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
 #include "_kernel_dosages.h"
 #undef PATH
 #undef LEVEL
 #undef LANES
-#undef TRIPLES_AT_ONCE
 #undef WORDS_AT_ONCE
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -83,14 +79,12 @@ struct scratch {
 #define PATH(name) name##_avx2
 #define LEVEL 1
 #define LANES 4
-#define TRIPLES_AT_ONCE 4
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
 #include "_kernel_dosages.h"
 #undef PATH
 #undef LEVEL
 #undef LANES
-#undef TRIPLES_AT_ONCE
 #undef WORDS_AT_ONCE
 #pragma GCC pop_options
 
@@ -99,7 +93,6 @@ struct scratch {
 #define PATH(name) name##_avx512
 #define LEVEL 2
 #define LANES 8
-#define TRIPLES_AT_ONCE 8
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
 #include "_kernel_dosages.h"
@@ -107,7 +100,6 @@ struct scratch {
 #undef PATH
 #undef LEVEL
 #undef LANES
-#undef TRIPLES_AT_ONCE
 #undef WORDS_AT_ONCE
 #pragma GCC pop_options
 #endif

@@ -186,12 +186,12 @@ static void PATH(index_triples)(const uint8_t *codes, Py_ssize_t stride, Py_ssiz
     }
 }
 
-/* The 64 sums of each triple from `first` on, for eight columns. */
+/* The 64 sums of each triple, for eight columns. */
 static void PATH(fill_triples)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
-                               int first, uint64_t *triples)
+                               uint64_t *triples)
 {
     static const int64_t zero[8];
-    for (int t = first; t < first + TRIPLES_AT_ONCE; t++)
+    for (int t = 0; t < TRIPLES; t++)
         for (int c = 0; c < 8; c += LANES) {
             WORDS entry[3][4];
             for (int v = 0; v < 3; v++)
@@ -201,7 +201,7 @@ static void PATH(fill_triples)(const int64_t *table, Py_ssize_t n_rows, Py_ssize
                     __builtin_prefetch(e + 4 * GROUP * n_columns, 0, 2);
                     memcpy(&entry[v][code], e + c, sizeof(WORDS));
                 }
-            WORDS *out = (WORDS *)(triples + 512 * (t - first) + c);
+            WORDS *out = (WORDS *)(triples + 512 * t + c);
             for (int i = 0; i < 16; i++) {
                 const WORDS two = entry[0][i & 3] + entry[1][i >> 2];
                 for (int code = 0; code < 4; code++)
@@ -212,25 +212,23 @@ static void PATH(fill_triples)(const int64_t *table, Py_ssize_t n_rows, Py_ssize
 
 /* Add the rows that `index` names to eight columns of the sums. */
 static void PATH(add_triples)(const uint64_t *triples, const uint64_t *index, uint64_t *sums,
-                              Py_ssize_t n_columns, Py_ssize_t n_people, int first)
+                              Py_ssize_t n_columns, Py_ssize_t n_people)
 {
     for (Py_ssize_t i = 0; i < n_people; i += 8) {
         const uint64_t *of_eight =
             index + i / (8 * LANES) * (8 * LANES) + ((i >> 3) & (LANES - 1));
         const Py_ssize_t n = n_people - i < 8 ? n_people - i : 8;
         for (Py_ssize_t b = 0; b < n; b++) {
-            const uint64_t w = of_eight[LANES * b] >> (8 * first);
+            const uint64_t w = of_eight[LANES * b];
             LOOSE *s = (LOOSE *)(sums + (i + b) * n_columns);
 #define ROW(t) ((const WORDS *)(triples + 512 * (t) + 8 * ((w >> (8 * (t))) & 63)))[k]
             for (int k = 0; k < 8 / LANES; k++) {
                 WORDS x = ROW(0) + ROW(1), y = s[k] + ROW(2);
                 x += ROW(3);
-#if TRIPLES_AT_ONCE == 8
                 y += ROW(4);
                 x += ROW(5);
                 y += ROW(6);
                 x += ROW(7);
-#endif
                 s[k] = x + y;
             }
 #undef ROW
@@ -244,10 +242,8 @@ static void PATH(add_group)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t 
                             uint64_t *sums, Py_ssize_t n_people, struct scratch *scratch)
 {
     PATH(index_triples)(codes, stride, n_rows, (n_people + 3) / 4, scratch->index);
-    for (Py_ssize_t column = 0; column < columns; column += 8)
-        for (int first = 0; 3 * first < n_rows && first < TRIPLES; first += TRIPLES_AT_ONCE) {
-            PATH(fill_triples)(table + column, n_rows, n_columns, first, scratch->triples);
-            PATH(add_triples)(scratch->triples, scratch->index, sums + column, n_columns, n_people,
-                              first);
-        }
+    for (Py_ssize_t column = 0; column < columns; column += 8) {
+        PATH(fill_triples)(table + column, n_rows, n_columns, scratch->triples);
+        PATH(add_triples)(scratch->triples, scratch->index, sums + column, n_columns, n_people);
+    }
 }

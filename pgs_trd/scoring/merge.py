@@ -216,6 +216,8 @@ def _summarise(
                 "match_rate": rate,
                 **{column: int(count[i]) for column, i in n_columns},
                 **{share: values[place] for share, values in shares.items()},
+                # Of all rows it cannot be had from those of the parts.
+                "frequency_r": float("nan"),
                 "status": "ok" if is_ok else "failed",
                 "verdict": _verdict(count, len(parts), is_ok),
             }

@@ -17,7 +17,7 @@ from pgs_trd.scoring.haploid import (
     group_rows,
     write_alike,
 )
-from pgs_trd.scoring.kernel import IntArray, Kernel
+from pgs_trd.scoring.kernel import IntArray, Kernel, aligned_zeros
 from pgs_trd.scoring.plan import FilePlan, FloatArray, Missing, Scale, count_as
 
 # Up to so many columns are added one by one, by the kernel for a single score.
@@ -98,7 +98,7 @@ class Sums:
         else:
             self.n_slabs, self.width = 1, -(-n_columns // 8) * 8
         self.n_columns = n_columns
-        self.slabs = np.zeros((self.n_slabs, n_people, self.width), dtype=np.int64)
+        self.slabs = aligned_zeros((self.n_slabs, n_people, self.width))
         # What is taken from the alleles of rows that are not diploid for all.
         self._too_many: dict[int, IntArray] = {}
 
@@ -136,7 +136,7 @@ class Sums:
             for kind, tables in ((2, twice), (1, once)):
                 people = alleles == kind
                 if people.any():
-                    some = np.zeros_like(self.slabs)
+                    some = aligned_zeros(self.slabs.shape)
                     self._run(kernel, ready.block, rows, tables, some)
                     self.slabs[:, people] += some[:, people]
             if self.options.missing == "mean":
@@ -190,7 +190,7 @@ class Sums:
         is_haploid: bool,
     ) -> IntArray:
         """Give what the codes of some rows of a block add: (n_slabs, n_rows, 4, width)."""
-        tables = np.zeros((self.n_slabs, len(rows), 4, self.width), dtype=np.int64)
+        tables = aligned_zeros((self.n_slabs, len(rows), 4, self.width))
         wanted = block.rows[rows]
         for plan, patterns in zip(self.plans, self.patterns, strict=True):
             part: slice | IntArray = plan.within(int(wanted[0]), int(wanted[-1]))

@@ -33,6 +33,8 @@ class Target:
         The .sample of a BGEN.
     vcf_field
         Calls (GT) or dosages (DS) of a VCF.
+    half_calls
+        What calls like ``0/.`` of a VCF count as; see `open_genotypes`.
     """
 
     keep: Path | None = None
@@ -42,6 +44,7 @@ class Target:
     update_sex: Path | None = None
     sample: Path | None = None
     vcf_field: Literal["auto", "GT", "DS"] = "auto"
+    half_calls: Literal["missing", "haploid", "reference", "error"] = "missing"
 
     @property
     def options(self) -> dict[str, object]:
@@ -61,7 +64,12 @@ def _name(value: object) -> object:
 
 def open_target(genotypes: Path, target: Target) -> GenotypeSource:
     """Open genotypes, and choose people and variants."""
-    source = open_genotypes(genotypes, vcf_field=target.vcf_field, sample=target.sample)
+    source = open_genotypes(
+        genotypes,
+        vcf_field=target.vcf_field,
+        sample=target.sample,
+        half_calls=target.half_calls,
+    )
     if not target.inputs:
         return source
     return subset_genotypes(

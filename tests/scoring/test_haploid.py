@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pgs_trd.genotypes import GenotypeBlock, open_genotypes, unpack_codes
+from pgs_trd.genotypes import GenotypeBlock, open_genotypes, pack_codes, unpack_codes
 from pgs_trd.scoring import score
 from pgs_trd.weights import Weights
 
 ORACLE = Path(__file__).parent.parent / "oracles" / "haploid"
-sys.path.insert(0, str(ORACLE))
-from make import CHROMOSOMES, SEXES, draw, write_bed  # noqa: E402  # the oracle's own data
-sys.path.pop(0)
+oracle = runpy.run_path(str(ORACLE / "make.py"))
+CHROMOSOMES, SEXES = oracle["CHROMOSOMES"], oracle["SEXES"]
+draw, write_bed = oracle["draw"], oracle["write_bed"]
 
 
 def haploid_weights() -> Weights:
@@ -64,8 +64,6 @@ class OneAlleleSource:
         self.copies = np.where(single & (self.copies > 0), self.copies // 2, self.copies)
 
     def blocks(self, rows, *, block_size=1024):
-        from pgs_trd.genotypes import pack_codes
-
         for start in range(0, len(rows), block_size):
             part = rows[start : start + block_size]
             copies = self.copies[part].astype(np.int8)
@@ -75,9 +73,7 @@ class OneAlleleSource:
                     rows=part, units=units.astype(np.uint16), ploidy=self.ploidy[part]
                 )
             else:
-                yield GenotypeBlock(
-                    rows=part, codes=pack_codes(copies), ploidy=self.ploidy[part]
-                )
+                yield GenotypeBlock(rows=part, codes=pack_codes(copies), ploidy=self.ploidy[part])
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ def test_merge_scores__gives_what_the_whole_gives(
 
     pd.testing.assert_frame_equal(merged.scores, whole.scores, check_exact=True)
     pd.testing.assert_frame_equal(merged.averages, whole.averages, check_exact=True)
+    assert merged.summary.columns.tolist() == whole.summary.columns.tolist()
     counts = [name for name in whole.summary if name.startswith("n_")]
     pd.testing.assert_frame_equal(merged.summary[counts], whole.summary[counts])
     assert_allclose(merged.summary["weight_matched"], whole.summary["weight_matched"], rtol=1e-12)

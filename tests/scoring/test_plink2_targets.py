@@ -53,9 +53,7 @@ def assert_equals_plink2(
     """Compare within plink2's six digits; a sum near zero has fewer that count."""
     assert result.scores.index.tolist() == expected.index.tolist()
     size = float(expected["SCORE1_SUM"].abs().max())
-    assert_allclose(
-        result.scores.iloc[:, 0], expected["SCORE1_SUM"], rtol=1e-5, atol=1e-6 * size
-    )
+    assert_allclose(result.scores.iloc[:, 0], expected["SCORE1_SUM"], rtol=1e-5, atol=1e-6 * size)
     if not counts_alleles:
         return
     assert_array_equal(result.alleles.iloc[:, 0], expected["DENOM"])

@@ -38,9 +38,7 @@ def write_bed(prefix: Path, copies: np.ndarray) -> None:
     code = np.array([1, 3, 2, 0], dtype=np.uint8)[copies + 1]
     code = np.pad(code, ((0, 0), (0, -N_PEOPLE % 4)))
     packed = (code.reshape(len(code), -1, 4) << np.array([0, 2, 4, 6], dtype=np.uint8)).sum(axis=2)
-    prefix.with_suffix(".bed").write_bytes(
-        b"\x6c\x1b\x01" + packed.astype(np.uint8).tobytes()
-    )
+    prefix.with_suffix(".bed").write_bytes(b"\x6c\x1b\x01" + packed.astype(np.uint8).tobytes())
     with prefix.with_suffix(".bim").open("w") as bim:
         for row, chromosome in enumerate(CHROMOSOMES):
             bim.write(f"{chromosome}\tv{row}\t0\t{1000 * (row + 1)}\tA\tG\n")
@@ -57,9 +55,9 @@ def main() -> None:
         prefix = Path(folder) / "set"
         write_bed(prefix, copies)
         alleles = np.where(swapped, "G", "A")
-        pd.DataFrame({"id": [f"v{k}" for k in range(len(weights))], "a": alleles, "w": weights}).to_csv(
-            prefix.with_suffix(".w"), sep="\t", index=False
-        )
+        pd.DataFrame(
+            {"id": [f"v{k}" for k in range(len(weights))], "a": alleles, "w": weights}
+        ).to_csv(prefix.with_suffix(".w"), sep="\t", index=False)
         for model in (1, 2):
             for name, flags in (("mean", []), ("zero", ["no-mean-imputation"])):
                 subprocess.run(
