@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ Threads = Annotated[
 MemoryMb = Annotated[
     int | None, typer.Option("--mem-mb", min=64, help="Memory for the health-record queries.")
 ]
+
+
+SECONDS_BETWEEN_LINES = 60.0
 
 
 def parse_columns(text: str | None) -> dict[str, str | list[str]] | None:
@@ -49,22 +53,34 @@ def split_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+class _Announcer:
+    """Write the progress of steps as lines, at most one a minute."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._said = 0.0
+
+    def __call__(self, step: str, share: float) -> None:
+        """Say that a step starts, or how far it is and how long it will take."""
+        now = time.monotonic()
+        if step not in self._started:
+            self._started[step] = self._said = now
+            typer.echo(f"{step} ...", err=True)
+        elif now - self._said >= SECONDS_BETWEEN_LINES and share > 0:
+            self._said = now
+            left = (now - self._started[step]) * (1 - share) / share
+            typer.echo(f"{step}: {share:.0%}, about {left / 60:.0f} min left", err=True)
+
+
 @contextmanager
 def show_progress() -> Iterator[Callable[[str, float], None]]:
     """Give a function that shows a step's name and share done on standard error.
 
     On a terminal a bar a step, with the time left; elsewhere one line when a
-    step starts and none after, so that the log of a batch job stays short.
+    step starts and then one a minute, so that the log of a batch job stays short.
     """
     if not sys.stderr.isatty():
-        seen: set[str] = set()
-
-        def announce(step: str, _share: float) -> None:
-            if step not in seen:
-                seen.add(step)
-                typer.echo(f"{step} ...", err=True)
-
-        yield announce
+        yield _Announcer()
         return
 
     from rich.console import Console

@@ -83,13 +83,14 @@ def number_sites(variants: pd.DataFrame, record: IntArray | None = None) -> IntA
         The record that each row comes from; None if each row is its own.
     """
     n_rows = len(variants)
-    record = np.arange(n_rows, dtype=np.int64) if record is None else record
     position = variants["position"].to_numpy(dtype=np.int64)
-    chromosome = pd.factorize(variants["chromosome"])[0].astype(np.int64)
-    key = (chromosome << 32) | np.where(is_placed(position), position, 0)
+    # A row's place as one number; few arrays of this length live at a time.
+    key = pd.Categorical(variants["chromosome"]).codes.astype(np.int64) << 32
+    key |= np.where(is_placed(position), position, 0)
+    if np.all(key[1:] > key[:-1]):
+        return np.arange(n_rows, dtype=np.int64) if record is None else record.copy()
+    record = np.arange(n_rows, dtype=np.int64) if record is None else record
     site = record.copy()
-    if np.all(np.diff(key) > 0):
-        return site
     repeated = pd.Series(key).duplicated(keep=False).to_numpy() & is_placed(position)
     if not repeated.any():
         return site

@@ -65,7 +65,7 @@ def to_categories(texts: Any, change: Callable[[str], str]) -> pd.Categorical:
     changed, distinct = pd.factorize(
         np.array([change(str(text)) for text in values.categories], dtype=object)
     )
-    codes = np.append(changed, -1)[values.codes]
+    codes = np.append(changed, -1).astype(values.codes.dtype)[values.codes]
     return pd.Categorical.from_codes(codes, categories=pd.Index(distinct, dtype=object))
 
 

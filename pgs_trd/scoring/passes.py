@@ -13,6 +13,7 @@ import pandas as pd
 
 from pgs_trd.errors import MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource
+from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.resources import thread_count
 from pgs_trd.scoring.frequencies import align_frequencies
 from pgs_trd.scoring.haploid import AlleleRule, MaleX
@@ -22,7 +23,9 @@ from pgs_trd.scoring.sums import Options, Sums
 from pgs_trd.weights import FileMatch, MatchBy, Matcher, Palindromes, Weights
 from pgs_trd.weights.match import stack_tables
 
-BLOCK_SIZE = 1024
+# A block of hard calls: rows enough for the kernel, bytes few enough for the cache.
+LARGEST_BLOCK = 1024
+BLOCK_BYTES = 1 << 23
 # Fewer people tell too little about a frequency to fill in missing calls by it.
 ENOUGH_PEOPLE = 50
 
@@ -74,7 +77,7 @@ def score(
     small_sample: bool = False,
     check_frequencies: bool = False,
     threads: int | None = None,
-    block_size: int = BLOCK_SIZE,
+    block_size: int | None = None,
     progress: Callable[[float], None] | None = None,
     log: Callable[[pd.DataFrame], None] | None = None,
 ) -> Scores:
@@ -121,7 +124,8 @@ def score(
     threads
         Default: what the scheduler allotted, else the processors allowed.
     block_size
-        Variants read at once; changes memory and speed only.
+        Variants read at once; changes memory and speed only. Default: 1,024, or fewer
+        for more than 32,768 people.
     progress
         Called with the share of the work done, in [0, 1].
     log
@@ -147,8 +151,10 @@ def score(
     files = [weights] if isinstance(weights, Weights) else weights
     if not isinstance(genotypes, GenotypeSource):
         raise UsageError("score takes what open_genotypes gives, not the name of a file")
-    _check_options(missing, scale, male_x, min_overlap, block_size)
     n_people = len(genotypes.samples)
+    if block_size is None:
+        block_size = max(1, min(LARGEST_BLOCK, BLOCK_BYTES // max(1, packed_width(n_people))))
+    _check_options(missing, scale, male_x, min_overlap, block_size)
     is_small = n_people < ENOUGH_PEOPLE and not small_sample
     if is_small and scale != "none" and frequencies is None:
         raise UsageError(_say_small(n_people, f"scale={scale!r}"))
