@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.models.arrays import BoolArray, FloatArray
 from pgs_trd.models.inputs import ModelDataError
 from pgs_trd.models.people import JoinedPeople, join_people
-from pgs_trd.models.risk_sets import build_risk_sets, merge_near_ties
+from pgs_trd.models.survival_steps import Interval, check_interval, survival_steps
 from pgs_trd.models.wald import check_confidence
 from pgs_trd.tables import require_columns
 
@@ -207,9 +206,10 @@ def kaplan_meier(
     entry: FloatArray | None,
     days: FloatArray,
     *,
+    interval: Interval = "log-log",
     confidence: float = 0.95,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Give survival, its log-log interval and the number of events at `days`.
+    """Give survival, its interval and the number of events at `days`.
 
     At risk at t means entry < t <= duration, as in R's survival; lifelines counts a
     person who enters at t too. The variance is Greenwood's [1]_.
@@ -220,6 +220,8 @@ def kaplan_meier(
         Follow-up; entry None is from the origin.
     days : (n_days,)
         When to report; events of the day itself are counted.
+    interval
+        The scale on which it is symmetric: "log-log", "log" or "plain".
     confidence
         Coverage.
 
@@ -228,20 +230,9 @@ def kaplan_meier(
     .. [1] Kalbfleisch and Prentice (2002), The Statistical Analysis of Failure Time
        Data, 2nd edition, section 1.4.
     """
-    if entry is None:
-        (duration,) = merge_near_ties(duration)
-    else:
-        duration, entry = merge_near_ties(duration, entry)
-    sets = build_risk_sets(duration, event, entry=entry)
-    at_risk = sets.at_risk(np.ones(len(duration)))
-    died = sets.of_the_day(np.ones(len(sets.deaths)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.r_[1.0, np.cumprod(1 - died / at_risk)]
-        greenwood = np.r_[0.0, np.cumsum(died / (at_risk * (at_risk - died)))]
-        width = float(ndtri(0.5 + confidence / 2)) * np.sqrt(greenwood) / np.log(survival)
-        low, high = survival ** np.exp(-width), survival ** np.exp(width)
-    none_yet = survival == 1.0
-    low, high = np.where(none_yet, 1.0, low), np.where(none_yet, 1.0, high)
-    place = np.searchsorted(duration[sets.deaths[sets.death_starts]], days, "right")
-    so_far = np.r_[0, np.cumsum(died)].astype(np.int64)
-    return survival[place], low[place], high[place], so_far[place]
+    check_interval(interval)
+    steps = survival_steps(duration, event, entry)
+    low, high = steps.interval(interval, confidence)
+    so_far = np.r_[0, np.cumsum(steps.died)].astype(np.int64)
+    place = steps.at(days)
+    return steps.survival[place], low[place], high[place], so_far[place]

@@ -8,15 +8,15 @@ to unit mean square. Both changes are exact: they are undone by one factor per s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.blas import dgemm
 
-from pgs_trd.models.arrays import FloatArray, IntArray
+from pgs_trd.models.arrays import FloatArray
 
 RANK_TOLERANCE = 1e-8
-CHUNK_ELEMENTS = 1 << 16
+WELL_CONDITIONED = 1e-3
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,19 @@ def build_basis(
         Whether the basis starts with a column of ones.
     """
     n_people, n_covariates = covariates.shape
+    rows = np.array(covariates.T, dtype=np.float64, order="C")
     ones = np.ones((1, n_people)) if intercept else np.empty((0, n_people))
-    centred = covariates - covariates.mean(axis=0) if n_people else covariates
-    norm = np.sqrt(np.sum(centred**2, axis=0))
-    level = np.max(np.abs(covariates), axis=0, initial=0.0) * np.sqrt(max(n_people, 1))
-    constant = norm <= 1e-12 * level
+    level = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
+    if n_people:
+        rows -= rows.mean(axis=1)[:, np.newaxis]
+    norm = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    constant = norm <= 1e-12 * level * np.sqrt(max(n_people, 1))
     if constant.any():
         culprit = names[int(np.argmax(constant))]
         fault = f"covariate {culprit!r} is constant"
         return CovariateBasis(ones, names, np.eye(n_covariates), fault)
-    orthonormal, triangle = np.linalg.qr(centred / norm)
+    rows /= norm[:, np.newaxis]
+    orthonormal, triangle = _factor(rows)
     dependent = np.abs(np.diag(triangle)) < RANK_TOLERANCE
     fault = ""
     if n_covariates > n_people - 1:
@@ -89,8 +92,41 @@ def build_basis(
         culprit = names[int(np.argmax(dependent))]
         fault = f"covariate {culprit!r} is a linear combination of the covariates before it"
     root = np.sqrt(max(n_people, 1))
-    columns = np.ascontiguousarray(np.vstack([ones, orthonormal.T * root]))
+    columns = np.empty((len(ones) + len(orthonormal), n_people))
+    columns[: len(ones)] = ones
+    np.multiply(orthonormal, root, out=columns[len(ones) :])
     return CovariateBasis(columns, names, triangle * norm / root, fault)
+
+
+def _factor(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give orthonormal rows, and the upper triangle whose transpose makes `rows` of them.
+
+    Two rounds of Cholesky factors of the cross products are as orthogonal as
+    Householder's reflections for columns far from collinear [1]_, and several times
+    faster for many people.
+
+    References
+    ----------
+    .. [1] Yamamoto et al. (2015) Electronic Transactions on Numerical Analysis 44:306.
+    """
+    total, orthonormal = np.eye(len(rows)), rows
+    is_well = 0 < len(rows) < rows.shape[1]
+    for _ in range(2 if is_well else 0):
+        try:
+            gram = dgemm(1.0, orthonormal.T, orthonormal.T, trans_a=True)
+            triangle = np.linalg.cholesky(gram).T
+        except np.linalg.LinAlgError:
+            is_well = False
+            break
+        if np.min(np.diag(triangle)) < WELL_CONDITIONED:
+            is_well = False
+            break
+        orthonormal = dgemm(1.0, orthonormal.T, np.linalg.inv(triangle)).T
+        total = triangle @ total
+    if is_well:
+        return np.asarray(orthonormal), np.asarray(total)
+    columns, triangle = np.linalg.qr(rows.T)
+    return columns.T, triangle
 
 
 @dataclass(frozen=True)
@@ -123,61 +159,10 @@ class Design:
         """Number of coefficients of one model."""
         return self.basis.shape[0] + 1
 
-    def own_columns(self, models: IntArray) -> FloatArray:
-        """Give the own columns of `models`, without a copy if these are all of them."""
-        return self.own if len(models) == self.n_models else self.own[:, models]
-
-    def chunks(self, n_models: int) -> Iterator[slice]:
-        """Cut the people into slices whose working arrays stay in cache."""
-        size = max(256, CHUNK_ELEMENTS // max(n_models, 1))
-        for first in range(0, self.n_people, size):
-            yield slice(first, min(first + size, self.n_people))
-
 
 def null_design(basis: FloatArray) -> Design:
     """Give the design of the one model that has the shared columns only."""
     return Design(basis[:-1], np.ascontiguousarray(basis[-1:].T))
-
-
-class GramSum:
-    """Sum of weighted cross products of K designs that share their basis.
-
-    The products of pairs of basis columns are the same for all models: they are
-    formed once per chunk of people, and one matrix product with the weights of all
-    models gives all K blocks.
-    """
-
-    def __init__(self, n_shared: int, n_models: int) -> None:
-        self._first, self._second = np.triu_indices(n_shared)
-        self._n_shared = n_shared
-        self._shared = np.zeros((len(self._first), n_models))
-        self._cross = np.zeros((n_shared, n_models))
-        self._corner = np.zeros(n_models)
-
-    def add(self, basis: FloatArray, own: FloatArray, weights: FloatArray) -> None:
-        """Add a chunk: basis (n_shared, rows), own and weights (rows, n_models)."""
-        pairs = np.empty((len(self._first), basis.shape[1]))
-        filled = 0
-        # Row j times rows j, j + 1, ...: the order of triu_indices.
-        for place, column in enumerate(basis):
-            left = self._n_shared - place
-            np.multiply(column, basis[place:], out=pairs[filled : filled + left])
-            filled += left
-        self._shared += pairs @ weights
-        weighted = weights * own
-        self._cross += basis @ weighted
-        self._corner += np.einsum("ij,ij->j", weighted, own)
-
-    def total(self) -> FloatArray:
-        """Give the matrices, (n_models, n_shared + 1, n_shared + 1)."""
-        size = self._n_shared
-        gram = np.empty((len(self._corner), size + 1, size + 1))
-        gram[:, self._first, self._second] = self._shared.T
-        gram[:, self._second, self._first] = self._shared.T
-        gram[:, :size, size] = self._cross.T
-        gram[:, size, :size] = self._cross.T
-        gram[:, size, size] = self._corner
-        return gram
 
 
 @dataclass(frozen=True)

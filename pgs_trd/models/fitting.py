@@ -1,4 +1,4 @@
-"""What logistic and Cox fits share: from a batch of scores to rows of the result."""
+"""What Cox and Fine-Gray fits share: from a batch of scores to rows of the result."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class ModelLikelihood(Protocol):
         """Evaluate `models` at the rows of `beta`."""
         ...
 
+    def start(self, shared: FloatArray) -> Evaluation:
+        """Evaluate all models at one value of the shared coefficients, and 0 for the own."""
+        ...
+
     def influence(self, beta: FloatArray, models: IntArray, leverage: FloatArray) -> FloatArray:
         """Give each person's pull on one combination of the coefficients."""
         ...
@@ -43,6 +47,11 @@ class Problem(Protocol):
     @property
     def step_tolerance(self) -> float:
         """The last Newton step is no longer than this."""
+        ...
+
+    @property
+    def settle_tolerance(self) -> float:
+        """A step no longer than this needs no evaluation after it."""
         ...
 
     @property
@@ -93,7 +102,8 @@ def fit_batch(rows: FitRows, batch: Batch, problem: Problem, *, nobody: str) -> 
     fault = problem.fault() if len(batch.rows) else ("no_complete_cases", nobody)
     start = np.zeros(problem.basis.columns.shape[0])
     if fault is None:
-        start, fault = _fit_null(problem)
+        with np.errstate(all="ignore"):
+            start, fault = _fit_null(problem)
     if fault is not None:
         for position in batch.positions:
             rows.refuse(position, *fault)
@@ -105,7 +115,8 @@ def fit_batch(rows: FitRows, batch: Batch, problem: Problem, *, nobody: str) -> 
     if possible.any():
         columns = scores.columns if possible.all() else scores.columns[:, possible]
         design = Design(problem.basis.columns, np.ascontiguousarray(columns))
-        _fit_design(rows, positions[possible], problem, design, start, scores.scale[possible])
+        with np.errstate(all="ignore"):  # far out numbers overflow; the ending says so
+            _fit_design(rows, positions[possible], problem, design, start, scores.scale[possible])
 
 
 def _fit_design(
@@ -124,7 +135,9 @@ def _fit_design(
         likelihood,
         begin,
         step_tolerance=problem.step_tolerance,
+        settle_tolerance=problem.settle_tolerance,
         max_iterations=problem.max_iterations,
+        begin=likelihood.start(start),
     )
     rows.iterations[positions] = top.iterations
     variance = _variances(problem, likelihood, top)

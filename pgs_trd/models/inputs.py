@@ -19,6 +19,7 @@ Labels: TypeAlias = "pd.Series | npt.NDArray[np.generic] | Sequence[str] | Seque
 Matrix: TypeAlias = "pd.DataFrame | pd.Series | npt.NDArray[np.generic]"
 
 MAX_BATCH_COLUMNS = 64
+MAX_MODIFIERS = 15
 
 
 class ModelDataError(DataError, ValueError):
@@ -135,6 +136,12 @@ def refuse_infinite(name: str, numbers: FloatArray) -> None:
         )
 
 
+def _all_finite(numbers: FloatArray) -> bool:
+    """Say whether the sum is finite: then nothing is missing or infinite, which is the rule."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(numbers.sum()))
+
+
 @dataclass(frozen=True)
 class ScoreColumns:
     """The scores of a call: names, and columns read a block at a time."""
@@ -149,7 +156,7 @@ class ScoreColumns:
             numbers = part.to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError):
             numbers = np.full((1, 1), np.inf)
-        if np.isinf(numbers).any():
+        if not _all_finite(numbers) and np.isinf(numbers).any():
             # Column by column, to name the one at fault.
             columns = [
                 _read_numbers(f"score {name!r}", part.iloc[:, place])
@@ -205,6 +212,42 @@ def read_covariates(
     for position, name in enumerate(encoded.columns):
         refuse_infinite(f"covariate {name!r}", numbers[:, position])
     return numbers, tuple(str(name) for name in encoded.columns)
+
+
+def read_modifiers(interaction: str | Sequence[str] | None, names: Sequence[str]) -> list[int]:
+    """Give the places of the encoded covariates that an interaction names.
+
+    Parameters
+    ----------
+    interaction
+        Names of covariates as given, which stand for all their dummies, or as encoded.
+    names
+        Of the encoded covariates.
+
+    Raises
+    ------
+    UsageError
+        If a name is no covariate, so that the model would lack its main effect, or
+        there are more than 15 columns.
+    """
+    asked = [interaction] if isinstance(interaction, str) else list(interaction or ())
+    places: list[int] = []
+    for name in asked:
+        exact = [place for place, given in enumerate(names) if given == name]
+        found = exact or [
+            place for place, given in enumerate(names) if given.startswith(f"{name}_")
+        ]
+        if not found:
+            raise UsageError(
+                f"interaction {name!r} is no covariate: it must be one, so that its own effect "
+                f"is in the model. There are: {', '.join(names) or 'none'}"
+            )
+        places += [place for place in found if place not in places]
+    if len(places) > MAX_MODIFIERS:
+        raise UsageError(
+            f"interaction names {len(places)} columns: at most {MAX_MODIFIERS} at a time"
+        )
+    return places
 
 
 def explain_nobody(
@@ -268,11 +311,14 @@ def batch_scores(scores: ScoreColumns, usable: BoolArray) -> Iterator[Batch]:
         With `rows` the people who are complete, and `values`
         (len(rows), len(positions)) their scores.
     """
-    rows_usable = np.flatnonzero(usable)
+    rows_usable = np.flatnonzero(usable).astype(np.int64)
     for first in range(0, len(scores.names), MAX_BATCH_COLUMNS):
         block = scores.block(first, min(first + MAX_BATCH_COLUMNS, len(scores.names)))
         if len(rows_usable) < len(block):
             block = block[rows_usable]
+        if _all_finite(block):
+            yield Batch(tuple(range(first, first + block.shape[1])), rows_usable, block)
+            continue
         missing = np.isnan(block)
         patterns: dict[bytes, list[int]] = {}
         for place, some in enumerate(missing.any(axis=0)):
@@ -281,5 +327,5 @@ def batch_scores(scores: ScoreColumns, usable: BoolArray) -> Iterator[Batch]:
         for key, places in patterns.items():
             present = ~missing[:, places[0]] if key else slice(None)
             values = block if len(places) == block.shape[1] else block[:, places]
-            rows = rows_usable[present].astype(np.int64)
+            rows = rows_usable[present]
             yield Batch(tuple(first + place for place in places), rows, values[present])

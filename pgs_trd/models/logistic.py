@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -10,41 +11,33 @@ import pandas as pd
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import FloatArray, IntArray
-from pgs_trd.models.design import CovariateBasis, Design, build_basis
-from pgs_trd.models.fitting import fit_batch, sum_by_cluster
-from pgs_trd.models.inputs import (
-    Labels,
-    Matrix,
-    People,
-    Vector,
-    batch_scores,
-    check_cluster,
-    explain_nobody,
-    read_binary,
-    read_covariates,
-    read_labels,
-    read_scores,
-    read_vector,
-    read_weights_vector,
+from pgs_trd.models.inputs import Labels, Matrix, People, Vector, read_binary, read_scores
+from pgs_trd.models.logistic_likelihood import FirthLikelihood, GlmLikelihood
+from pgs_trd.models.term_fits import (
+    ERROR_NOTES,
+    STEP_TOLERANCE,
+    Errors,
+    FitOptions,
+    Interval,
+    Method,
+    check_fit_options,
+    describe_options,
+    fit_terms,
 )
-from pgs_trd.models.logistic_likelihood import (
-    FirthLikelihood,
-    LogisticData,
-    LogisticLikelihood,
-)
-from pgs_trd.models.results import FitRows
-from pgs_trd.models.wald import check_confidence
+from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
+from pgs_trd.models.term_rows import TermRows
+from pgs_trd.models.terms import TermDesign
+from pgs_trd.models.workers import Workers
 
-LogisticMethod: TypeAlias = Literal["ml", "firth"]
-LogisticErrors: TypeAlias = Literal["model", "HC0", "HC1", "cluster"]
+__all__ = ["ERROR_NOTES", "LogisticErrors", "LogisticMethod", "LogisticProblem", "fit_logistic"]
 
-STEP_TOLERANCE = {"ml": 1e-7, "firth": 1e-11}
-MAX_ITERATIONS = {"ml": 200, "firth": 1000}
-ERROR_NOTES = {
-    "model": "inverse Fisher information at the estimate",
-    "HC0": "sandwich, no small-sample factor",
-    "HC1": "sandwich times n / (n - coefficients)",
-    "cluster": "sandwich over cluster sums times clusters / (clusters - 1)",
+LogisticMethod: TypeAlias = Literal["ml", "firth", "auto"]
+LogisticErrors: TypeAlias = Errors
+
+METHODS: dict[str, tuple[Method, ...]] = {
+    "ml": ("ml",),
+    "firth": ("firth",),
+    "auto": ("ml", "firth"),
 }
 
 
@@ -53,13 +46,16 @@ def fit_logistic(
     scores: Matrix,
     covariates: Matrix | None = None,
     *,
-    method: LogisticMethod = "ml",
+    method: LogisticMethod = "auto",
+    interaction: str | Sequence[str] | None = None,
     se: LogisticErrors | Literal["robust"] = "model",
     cluster: Labels | None = None,
+    interval: Interval = "wald",
     weights: Vector | None = None,
     offset: Vector | None = None,
     confidence: float = 0.95,
     min_events_per_parameter: float = 0.0,
+    threads: int | None = None,
 ) -> pd.DataFrame:
     """Fit outcome ~ intercept + covariates + one score, for every score.
 
@@ -77,29 +73,44 @@ def fit_logistic(
         intercept is always added.
     method
         "ml" for maximum likelihood; "firth" for the likelihood penalised by
-        Jeffreys' prior [1]_ [2]_, which is finite under separation too.
+        Jeffreys' prior [1]_ [2]_, which is finite under separation too; "auto" for
+        maximum likelihood, and Firth's where that is infinite: the status of such a
+        row is "firth". With robust errors, which Firth's fits lack, "auto" is "ml".
+    interaction
+        Names of covariates, as given or once encoded, that the score is multiplied
+        with: outcome ~ covariates + score + score:covariate. There is a row for each
+        of them; the row of the score itself is its effect where they are 0.
     se
-        "model", "HC0" (also called "robust"), "HC1" or "cluster"; `firth` has "model" only.
+        "model", "HC0" (also called "robust"), "HC1" or "cluster"; Firth's fits have
+        "model" only.
     cluster : (n_people,)
         Labels of clusters, for `se="cluster"`; missing is out.
+    interval
+        "wald"; "lr" for the p-value of the likelihood ratio test, with the interval
+        of the error that it implies; "profile" for the same p-value and the interval
+        by profile likelihood, as R's confint() and logistf give it [3]_.
     weights : (n_people,)
         Each person's factor in the log likelihood; 0 or NaN is out. With weights
         that are not counts use a robust error.
     offset : (n_people,)
         Added to the linear predictor with coefficient 1.
     confidence
-        Coverage of the Wald intervals.
+        Coverage of the intervals.
     min_events_per_parameter
         Below this number of the rarer outcome per coefficient the row has the status
         `too_few_events`. 0 asks for nothing.
+    threads
+        At most so many; the result is the same to the last bit for any number. None
+        is what this process may use.
 
     Returns
     -------
     fits
         One row a score: `score`, `beta` (log odds per unit of the score), `se`,
         `ci_low`, `ci_high`, `p_value`, `log10_p`, `n`, `n_events`,
-        `log_likelihood` (penalised with `firth`), `iterations`, `status`, `reason`.
-        Only rows with status "ok" have numbers; `STATUSES` explains the others.
+        `log_likelihood` (penalised with Firth's method), `iterations`, `status`,
+        `reason`. With an interaction there is also `term`, and one row a term. Only
+        rows with status "ok" or "firth" have numbers; `STATUSES` explains the others.
         `attrs["conventions"]` says how the numbers were made.
 
     Raises
@@ -113,6 +124,7 @@ def fit_logistic(
     ----------
     .. [1] Firth (1993) Biometrika 80:27.
     .. [2] Heinze and Schemper (2002) Statistics in Medicine 21:2409.
+    .. [3] Venzon and Moolgavkar (1988) Applied Statistics 37:87.
 
     Examples
     --------
@@ -124,138 +136,112 @@ def fit_logistic(
     >>> fits.loc[0, "status"], int(fits.loc[0, "n"])
     ('ok', 500)
     """
-    se = "HC0" if se == "robust" else se
-    _check_options(method, se, cluster)
-    check_confidence(confidence)
+    if method not in METHODS:
+        raise UsageError(f"method is {method!r}: it must be one of {get_args(LogisticMethod)}")
+    options = FitOptions(
+        "HC0" if se == "robust" else se, interval, confidence, min_events_per_parameter
+    )
+    check_fit_options(options, cluster)
+    if method == "firth" and options.se != "model":
+        raise UsageError(f"method 'firth' has model-based errors only, not se={options.se!r}")
     people = People()
     columns = read_scores(people, scores)
-    y = read_binary(people, "outcome", outcome)
-    x, names = read_covariates(people, covariates)
-    w = None if weights is None else read_weights_vector(people, weights)
-    shift = None if offset is None else read_vector(people, "offset", offset)
-    groups = None if cluster is None else read_labels(people, "cluster", cluster)
-    usable = ~np.isnan(y) & ~np.isnan(x).any(axis=1)
-    for extra in (w, shift):
-        usable &= True if extra is None else ~np.isnan(extra)
-    if groups is not None:
-        usable &= groups >= 0
-    nobody = explain_nobody(usable, x, names, outcome=y, weights=w, offset=shift, cluster=groups)
-    rows = FitRows(columns.names)
-    for batch in batch_scores(columns, usable):
-        chosen = batch.rows
-        problem = LogisticProblem(
-            basis=build_basis(x[chosen], names, intercept=True),
-            data=LogisticData(y[chosen], _pick(w, chosen), _pick(shift, chosen)),
-            clusters=None if groups is None else groups[chosen],
-            method=method,
-            se=se,
-            min_events_per_parameter=min_events_per_parameter,
-        )
-        fit_batch(rows, batch, problem, nobody=nobody)
-    return rows.table(confidence=confidence, conventions=_conventions(method, se))
+    inputs = read_term_inputs(
+        people,
+        columns,
+        read_binary(people, "outcome", outcome),
+        covariates,
+        interaction=interaction,
+        weights=weights,
+        offset=offset,
+        cluster=cluster,
+    )
+    rows = TermRows(columns.names, inputs.labels, "term" if interaction else "", confidence)
+    methods = METHODS[method] if options.se == "model" else METHODS["ml"]
+    with Workers(threads) as workers:
+        for batch, part in inputs.batches():
+            problem = LogisticProblem(part, methods, options, workers)
+            fit_terms(rows, batch, problem, nobody=inputs.nobody)
+    return rows.table(_conventions(method, options))
 
 
 @dataclass(frozen=True)
 class LogisticProblem:
     """Everything about a batch of logistic models but its scores."""
 
-    basis: CovariateBasis
-    data: LogisticData
-    clusters: IntArray | None
-    method: LogisticMethod
-    se: LogisticErrors
-    min_events_per_parameter: float
+    inputs: BatchInputs
+    methods: tuple[Method, ...]
+    options: FitOptions
+    workers: Workers
 
-    infinite_status = "separation"
     infinite_reason = "separates cases from controls, wholly or for some of them"
 
     @property
     def n_events(self) -> int:
         """Number of cases."""
-        return int(self.data.outcome.sum())
+        return int(self.inputs.data.outcome.sum())
 
     @property
-    def step_tolerance(self) -> float:
-        """Firth's steps shrink by a factor only, so theirs must be shorter at the end."""
-        return STEP_TOLERANCE[self.method]
-
-    @property
-    def max_iterations(self) -> int:
-        """Steps allowed."""
-        return MAX_ITERATIONS[self.method]
-
-    @property
-    def is_robust(self) -> bool:
-        """Whether standard errors come from the influences."""
-        return self.se != "model"
+    def n_parameters(self) -> int:
+        """Intercept, covariates, score and interactions."""
+        return len(self.inputs.basis.names) + 2 + len(self.inputs.modifiers)
 
     def fault(self) -> tuple[str, str] | None:
         """Say why no score of this batch can be fitted, if so."""
-        n_people, n_parameters = len(self.data.outcome), len(self.basis.names) + 2
+        n_people = self.inputs.n_people
         n_rarer = min(self.n_events, n_people - self.n_events)
         if self.n_events == 0:
             return "no_events", f"no cases among {n_people:,} complete cases"
         if self.n_events == n_people:
             return "no_nonevents", f"no controls among {n_people:,} complete cases"
-        if n_people <= n_parameters:
-            return "too_few_people", f"{n_people:,} people for {n_parameters} coefficients"
-        if n_rarer < self.min_events_per_parameter * n_parameters:
+        if n_rarer < self.options.min_events_per_parameter * self.n_parameters:
             return (
                 "too_few_events",
-                f"{n_rarer:,} of the rarer outcome, {n_parameters} coefficients",
+                f"{n_rarer:,} of the rarer outcome, {self.n_parameters} coefficients",
             )
-        if self.basis.fault:
-            return "collinear", self.basis.fault
-        if self.clusters is not None and len(np.unique(self.clusters)) < 2:
-            return "too_few_clusters", "all complete cases are in one cluster"
-        return None
+        return self.inputs.common_fault(self.n_parameters)
 
-    def likelihood(self, design: Design) -> LogisticLikelihood:
+    def begin(self) -> FloatArray:
+        """Start from the share of cases."""
+        data, start = self.inputs.data, np.zeros(len(self.inputs.basis.columns))
+        if data.offset is None:
+            share = np.average(data.outcome, weights=data.weights)
+            start[0] = np.log(share / (1 - share))
+        return start
+
+    def likelihood(self, design: TermDesign, method: Method, /) -> GlmLikelihood:
         """Give the likelihood of the models in `design`."""
-        kind = FirthLikelihood if self.method == "firth" else LogisticLikelihood
-        return kind(design, self.data)
+        kind = FirthLikelihood if method == "firth" else GlmLikelihood
+        return kind(design, self.inputs.data, "logistic", self.workers)
 
-    def robust_variance(self, influence: FloatArray) -> FloatArray:
-        """Give sandwich variances, with the small-sample factor of the kind asked for."""
-        n_people, factor = len(influence), 1.0
-        if self.clusters is not None:
-            influence = sum_by_cluster(influence, self.clusters)
-            factor = len(influence) / (len(influence) - 1)
-        elif self.se == "HC1":
-            factor = n_people / (n_people - len(self.basis.names) - 2)
-        return np.asarray(factor * np.einsum("ij,ij->j", influence, influence))
+    def own_scale(self, scale: FloatArray) -> FloatArray:
+        """Give the scale of each own parameter: one a column."""
+        return scale.T
 
-    def log_likelihood_shift(self, scale: FloatArray) -> FloatArray:
+    def describe(self, direction: FloatArray) -> str:
+        """Name the covariate that moves most."""
+        return self.inputs.basis.describe_direction(direction)
+
+    def log_likelihood_shift(self, method: Method, scale: FloatArray, /) -> FloatArray:
         """Give Firth's penalty the units of the caller's columns."""
-        if self.method == "firth":
-            return np.asarray(self.basis.log_volume + np.log(scale))
-        return np.zeros(len(scale))
+        if method == "firth":
+            return np.asarray(self.inputs.basis.log_volume + np.log(scale).sum(axis=0))
+        return np.zeros(scale.shape[1])
+
+    def note(
+        self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray
+    ) -> None:
+        """Add nothing to the rows."""
 
 
-def _check_options(method: str, se: str, cluster: Labels | None) -> None:
-    if method not in get_args(LogisticMethod):
-        raise UsageError(f"method is {method!r}: it must be one of {get_args(LogisticMethod)}")
-    if se not in get_args(LogisticErrors):
-        raise UsageError(f"se is {se!r}: it must be one of {get_args(LogisticErrors)}")
-    if method == "firth" and se != "model":
-        raise UsageError(f"method 'firth' has model-based errors only, not se={se!r}")
-    check_cluster(se, cluster)
-
-
-def _pick(values: FloatArray | None, rows: IntArray) -> FloatArray | None:
-    return None if values is None else values[rows]
-
-
-def _conventions(method: str, se: str) -> dict[str, str | float]:
-    likelihood = "penalised by Jeffreys' prior" if method == "firth" else "plain"
+def _conventions(method: str, options: FitOptions) -> dict[str, str | float]:
+    notes = {"ml": "plain", "firth": "penalised by Jeffreys' prior"}
+    notes["auto"] = "plain; where the status is 'firth', penalised by Jeffreys' prior"
     return {
         "model": "logistic",
         "method": method,
-        "log_likelihood": likelihood,
-        "se": se,
-        "se_definition": ERROR_NOTES[se],
-        "interval": "Wald",
-        "p_value": "two-sided Wald, normal",
-        "step_tolerance": STEP_TOLERANCE[method],
+        "log_likelihood": notes[method],
+        **describe_options(options),
+        "step_tolerance": STEP_TOLERANCE[METHODS[method][0]],
         "missing": "complete cases of each score",
     }

@@ -1,24 +1,38 @@
-"""The likelihood of K logistic models that share their people and covariates."""
+"""The likelihoods of K logistic or Poisson models that share people and covariates."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy.linalg import cython_blas
 
+from pgs_trd.models import _logistic
 from pgs_trd.models.arrays import FloatArray, IntArray
-from pgs_trd.models.design import Design, GramSum
-from pgs_trd.models.newton import Evaluation
+from pgs_trd.models.newton import Evaluation, solve_each
+from pgs_trd.models.terms import TermDesign
+from pgs_trd.models.workers import Workers
+
+Family: TypeAlias = Literal["logistic", "poisson"]
+
+FAMILIES: tuple[Family, ...] = ("logistic", "poisson")
+EVALUATE, PENALTY, INFLUENCE, START, BEND = range(5)
+NOTHING = np.empty(0)
+# Beyond a step this long the third derivatives at its start say little about its end.
+SHORT_STEP = 0.5
+# Python's own matrix product may sit on another, slower BLAS than scipy's.
+DGEMM = cython_blas.__pyx_capi__["dgemm"]
 
 
 @dataclass(frozen=True)
-class LogisticData:
+class GlmData:
     """What the models predict.
 
     Attributes
     ----------
     outcome : (n_people,)
-        0 or 1.
+        0 or 1, or a count for Poisson models.
     weights : (n_people,) or None
         Positive; None is 1 for everybody.
     offset : (n_people,) or None
@@ -26,43 +40,143 @@ class LogisticData:
     """
 
     outcome: FloatArray
-    weights: FloatArray | None
-    offset: FloatArray | None
+    weights: FloatArray | None = None
+    offset: FloatArray | None = None
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """One chunk of people at one point: (rows, n_models) each."""
+class GlmLikelihood:
+    """Log likelihood, gradient and information; parameters are the shared, then the own.
 
-    own: FloatArray
-    predictor: FloatArray
-    softplus: FloatArray
-    mean: FloatArray
-    variance: FloatArray
+    Parameters
+    ----------
+    design
+        The columns.
+    data
+        The outcome.
+    family
+        "logistic" or "poisson", with their canonical links. The Poisson likelihood
+        is without the factorials of the counts.
+    workers
+        The threads; any number of them gives the same to the last bit.
+    path
+        Which set of machine instructions to use, one of `_logistic.paths()`; by
+        default the fastest that this machine runs.
+    """
 
-
-class LogisticLikelihood:
-    """Log likelihood, gradient and information, chunk by chunk of people."""
-
-    def __init__(self, design: Design, data: LogisticData) -> None:
+    def __init__(
+        self,
+        design: TermDesign,
+        data: GlmData,
+        family: Family,
+        workers: Workers,
+        *,
+        path: str | None = None,
+    ) -> None:
         self._design = design
         self._data = data
+        self._family = FAMILIES.index(family)
+        self._workers = workers
+        known = _logistic.paths()
+        self._path = len(known) - 1 if path is None else known.index(path)
+        self._basis = np.ascontiguousarray(design.basis)
+        self._own = np.ascontiguousarray(design.own)
+        self._pairs = np.triu_indices(design.n_shared)
 
     def evaluate(self, beta: FloatArray, models: IntArray) -> Evaluation:
-        """Evaluate `models` at the rows of `beta`, (len(models), n_parameters)."""
-        design = self._design
-        gram = GramSum(design.basis.shape[0], len(models))
-        value = np.zeros(len(models))
-        gradient = np.zeros((len(models), design.n_parameters))
-        for rows in design.chunks(len(models)):
-            fitted = self._fit_chunk(rows, beta, models)
-            outcome = self._data.outcome[rows, np.newaxis]
-            terms = outcome * fitted.predictor - fitted.softplus
-            value += self._weighted(rows, terms).sum(axis=0)
-            residual = self._weighted(rows, outcome - fitted.mean)
-            add_gradient(gradient, design.basis[:, rows], fitted.own, residual)
-            gram.add(design.basis[:, rows], fitted.own, self._weighted(rows, fitted.variance))
-        return Evaluation(value, gradient, gram.total())
+        """Evaluate `models`, which may occur again, at the rows of `beta`."""
+        n_models, n_own, n_shared = len(models), self._design.n_own, self._design.n_shared
+        n_sums = 1 + n_own + n_own * (n_own + 1) // 2
+
+        def run(start: int, end: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+            sums = np.zeros((n_models, n_sums))
+            slopes = np.zeros((1 + n_own, n_models, n_shared))
+            pairs = np.zeros((n_models, len(self._pairs[0])))
+            self._run(EVALUATE, beta, models, (sums, slopes, pairs, NOTHING), start, end)
+            return sums, slopes, pairs
+
+        parts = self._workers.map(run, self._design.n_people)
+        sums, slopes, pairs = (sum_in_order([part[i] for part in parts]) for i in range(3))
+        return self._assemble(sums, slopes, pairs)
+
+    def _assemble(self, sums: FloatArray, slopes: FloatArray, pairs: FloatArray) -> Evaluation:
+        """Put likelihoods, gradients and information together from their sums."""
+        n_models, n_own, n_shared = len(sums), self._design.n_own, self._design.n_shared
+        first, second = self._pairs
+        size = n_shared + n_own
+        gradient = np.empty((n_models, size))
+        information = np.empty((n_models, size, size))
+        gradient[:, :n_shared] = slopes[0]
+        information[:, first, second] = pairs
+        information[:, second, first] = pairs
+        place = 1
+        for t in range(n_own):
+            row = n_shared + t
+            gradient[:, row] = sums[:, place]
+            information[:, row, row] = sums[:, place + 1]
+            information[:, row, :n_shared] = information[:, :n_shared, row] = slopes[1 + t]
+            for u in range(t):
+                column = n_shared + u
+                information[:, row, column] = sums[:, place + 2 + u]
+                information[:, column, row] = sums[:, place + 2 + u]
+            place += 2 + t
+        return Evaluation(sums[:, 0].copy(), gradient, information)
+
+    def approach(self, start: FloatArray, models: IntArray) -> FloatArray:
+        """Step from one point of the shared coefficients towards the maximum of each model.
+
+        At such a point all models have the same residuals and variances, so that a
+        Newton step costs little; the third derivatives, which cost as little, make the
+        step Chebyshev's, whose error is a third power [1]_. A model whose step is long
+        stays where it is.
+
+        Parameters
+        ----------
+        start : (n_shared,)
+            The shared coefficients; the own ones are 0.
+        models
+            Which models.
+
+        Returns
+        -------
+        beta : (n_models, n_parameters)
+            Where to climb from.
+
+        References
+        ----------
+        .. [1] Traub (1964) Iterative Methods for the Solution of Equations, chapter 5.
+        """
+        n_models, n_own, n_shared = len(models), self._design.n_own, self._design.n_shared
+        n_sums = 1 + n_own + n_own * (n_own + 1) // 2
+        start = np.ascontiguousarray(start)
+        beta = np.zeros((n_models, n_shared + n_own))
+        beta[:, :n_shared] = start
+
+        def run_start(first: int, end: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+            sums = np.zeros((n_models, n_sums))
+            slopes = np.zeros((1 + n_own, n_models, n_shared))
+            pairs = np.zeros((1, len(self._pairs[0])))
+            self._run(START, beta, models, (sums, slopes, pairs, NOTHING), first, end)
+            return sums, slopes, pairs
+
+        parts = self._workers.map(run_start, self._design.n_people)
+        sums, slopes, pairs = (sum_in_order([part[i] for part in parts]) for i in range(3))
+        slopes[0] = slopes[0, 0]
+        at = self._assemble(sums, slopes, pairs)
+        step = solve_each(at.information, at.gradient)
+
+        def run_bend(first: int, end: int) -> FloatArray:
+            bent, slope = np.zeros((n_models, n_own)), np.zeros((n_models, n_shared))
+            self._run(BEND, beta, models, (bent, slope, NOTHING, step), first, end)
+            return np.hstack([slope, bent])
+
+        bend = sum_in_order(self._workers.map(run_bend, self._design.n_people))
+        correction = solve_each(at.information, bend)
+        length = np.max(np.abs(step), axis=1)
+        is_short = length <= SHORT_STEP
+        is_small = is_short & (np.max(np.abs(correction), axis=1) <= length / 2)
+        beta[is_short] += step[is_short]
+        beta[is_small] += correction[is_small]
+        return beta
 
     def influence(self, beta: FloatArray, models: IntArray, leverage: FloatArray) -> FloatArray:
         """Give each person's pull on one linear combination of the coefficients.
@@ -78,40 +192,55 @@ class LogisticLikelihood:
 
         Returns
         -------
-        influence : (n_people, n_models)
+        influence : (n_models, n_people)
             Their sums of squares are the robust variances [1]_.
 
         References
         ----------
         .. [1] White (1982) Econometrica 50:1.
         """
-        design = self._design
-        influence = np.empty((design.n_people, len(models)))
-        for rows in design.chunks(len(models)):
-            fitted = self._fit_chunk(rows, beta, models)
-            residual = self._weighted(rows, self._data.outcome[rows, np.newaxis] - fitted.mean)
-            influence[rows] = residual * combine(design.basis[:, rows], fitted.own, leverage)
+        influence = np.empty((len(models), self._design.n_people))
+        extra = np.ascontiguousarray(leverage)
+
+        def run(start: int, end: int) -> None:
+            self._run(INFLUENCE, beta, models, (influence, NOTHING, NOTHING, extra), start, end)
+
+        self._workers.map(run, self._design.n_people)
         return influence
 
-    def _fit_chunk(self, rows: slice, beta: FloatArray, models: IntArray) -> _Fitted:
-        own = self._design.own[rows]
-        if len(models) != self._design.n_models:
-            own = own[:, models]
-        predictor = combine(self._design.basis[:, rows], own, beta)
-        if self._data.offset is not None:
-            predictor += self._data.offset[rows, np.newaxis]
-        small = np.exp(-np.abs(predictor))
-        share = 1.0 / (1.0 + small)
-        mean = np.where(predictor >= 0, share, small * share)
-        softplus = np.maximum(predictor, 0.0) + np.log1p(small)
-        return _Fitted(own, predictor, softplus, mean, small * share * share)
+    def _run(
+        self,
+        mode: int,
+        beta: FloatArray,
+        models: IntArray,
+        arrays: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+        start: int,
+        end: int,
+    ) -> None:
+        design, data = self._design, self._data
+        _logistic.run(
+            DGEMM,
+            self._basis,
+            self._own,
+            np.ascontiguousarray(beta),
+            np.ascontiguousarray(models, dtype=np.int64),
+            data.outcome,
+            NOTHING if data.weights is None else data.weights,
+            NOTHING if data.offset is None else data.offset,
+            *arrays,
+            design.n_shared,
+            design.n_own,
+            design.n_models,
+            design.n_people,
+            start,
+            end,
+            self._family,
+            mode,
+            self._path,
+        )
 
-    def _weighted(self, rows: slice, values: FloatArray) -> FloatArray:
-        weights = self._data.weights
-        return values if weights is None else values * weights[rows, np.newaxis]
 
-
-class FirthLikelihood(LogisticLikelihood):
+class FirthLikelihood(GlmLikelihood):
     """The logistic likelihood times Jeffreys' prior.
 
     The penalty, half the log determinant of the information, takes the first-order
@@ -126,7 +255,9 @@ class FirthLikelihood(LogisticLikelihood):
     def evaluate(self, beta: FloatArray, models: IntArray) -> Evaluation:
         """Evaluate penalised likelihood and gradient; the information is Fisher's."""
         plain = super().evaluate(beta, models)
-        sign, log_determinant = np.linalg.slogdet(plain.information)
+        finite = np.isfinite(plain.information).all(axis=(1, 2))
+        sign, log_determinant = np.full((2, len(models)), -np.inf)
+        sign[finite], log_determinant[finite] = np.linalg.slogdet(plain.information[finite])
         invertible = sign > 0
         penalty = np.where(invertible, 0.5 * log_determinant, -np.inf)
         inverse = np.zeros_like(plain.information)
@@ -138,32 +269,26 @@ class FirthLikelihood(LogisticLikelihood):
         self, beta: FloatArray, models: IntArray, inverse: FloatArray
     ) -> FloatArray:
         """Give the sum of x * hat value * (1/2 - mean), one row a model."""
-        design = self._design
-        gradient = np.zeros((len(models), design.n_parameters))
-        first, second = np.triu_indices(design.basis.shape[0])
-        twice = np.where(first == second, 1.0, 2.0)
-        packed = (inverse[:, first, second] * twice).T
-        for rows in design.chunks(len(models)):
-            fitted = self._fit_chunk(rows, beta, models)
-            basis = design.basis[:, rows]
-            form = (basis[first] * basis[second]).T @ packed
-            form += fitted.own * (2 * (basis.T @ inverse[:, :-1, -1].T))
-            form += fitted.own**2 * inverse[:, -1, -1]
-            hat = self._weighted(rows, fitted.variance) * form
-            add_gradient(gradient, basis, fitted.own, hat * (0.5 - fitted.mean))
-        return gradient
+        n_models, n_own, n_shared = len(models), self._design.n_own, self._design.n_shared
+        first, second = self._pairs
+        packed = inverse[:, first, second] * np.where(first == second, 1.0, 2.0)
+        corner = np.tril_indices(n_own)
+        cross = inverse[:, n_shared:, :n_shared].reshape(n_models, -1)
+        own = inverse[:, n_shared + corner[0], n_shared + corner[1]]
+        extra = np.ascontiguousarray(np.hstack([cross, own]))
+        packed = np.ascontiguousarray(packed)
+
+        def run(start: int, end: int) -> FloatArray:
+            sums, slopes = np.zeros((n_models, n_own)), np.zeros((n_models, n_shared))
+            self._run(PENALTY, beta, models, (sums, slopes, packed, extra), start, end)
+            return np.hstack([slopes, sums])
+
+        return sum_in_order(self._workers.map(run, self._design.n_people))
 
 
-def combine(basis: FloatArray, own: FloatArray, coefficients: FloatArray) -> FloatArray:
-    """Give design times coefficients, (rows, n_models)."""
-    product: FloatArray = np.matmul(basis.T, coefficients[:, :-1].T)
-    product += own * coefficients[:, -1]
-    return product
-
-
-def add_gradient(
-    gradient: FloatArray, basis: FloatArray, own: FloatArray, residual: FloatArray
-) -> None:
-    """Add design transposed times residual, (rows, n_models), to `gradient` in place."""
-    gradient[:, :-1] += (basis @ residual).T
-    gradient[:, -1] += np.einsum("ij,ij->j", own, residual)
+def sum_in_order(parts: list[FloatArray]) -> FloatArray:
+    """Add arrays one after the other, so that the sum is the same for any threads."""
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total

@@ -13,6 +13,7 @@ from scipy.special import chdtrc
 from pgs_trd.errors import DataError, UsageError, join_faults
 from pgs_trd.models.arrays import FloatArray
 from pgs_trd.models.inputs import ModelDataError
+from pgs_trd.models.results import STANDING
 from pgs_trd.models.wald import check_confidence, wald_columns
 from pgs_trd.tables import require_columns
 
@@ -34,7 +35,7 @@ def meta_analyse(
 ) -> pd.DataFrame:
     """Pool estimates over the rows that agree in the columns `by`.
 
-    Rows whose `status` is not "ok" leave the pool; `n_strata` counts those that
+    Rows whose `status` is neither "ok" nor "firth" leave the pool; `n_strata` counts those that
     stay, `n_strata_out` the others. One row passes through as it is.
 
     Parameters
@@ -65,7 +66,7 @@ def meta_analyse(
         If the method is unknown, `by` is empty, or the estimates are pooled already.
     DataError
         If a column is missing or holds text, a stratum repeats within a test, or a row
-        says "ok" without a number.
+        says "ok" or "firth" without a number.
 
     References
     ----------
@@ -158,18 +159,18 @@ def _refuse_repeated_strata(estimates: pd.DataFrame, keys: list[str]) -> None:
 
 
 def _rows_that_stand(estimates: pd.DataFrame) -> pd.Series:
-    """Mark the rows to pool, by position; refuse an "ok" without numbers."""
+    """Mark the rows to pool, by position; refuse those without numbers."""
     beta = estimates["beta"].to_numpy(dtype=np.float64, na_value=np.nan)
     error = estimates["se"].to_numpy(dtype=np.float64, na_value=np.nan)
     sound = np.isfinite(beta) & np.isfinite(error) & (error > 0)
     if "status" not in estimates.columns:
         return pd.Series(sound)
-    ok = (estimates["status"] == "ok").to_numpy(dtype=bool)
+    ok = estimates["status"].isin(STANDING).to_numpy(dtype=bool)
     n_wrong = int(np.sum(ok & ~sound))
     if n_wrong:
         raise ModelDataError(
-            f"estimates: {n_wrong:,} of {int(ok.sum()):,} rows with status 'ok' have no finite "
-            "beta or no positive se: rows without numbers need a status that says why"
+            f"estimates: {n_wrong:,} of {int(ok.sum()):,} rows with status 'ok' or 'firth' "
+            "have no finite beta or no positive se: rows without numbers need a status that says why"
         )
     return pd.Series(ok)
 

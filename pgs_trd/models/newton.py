@@ -87,6 +87,8 @@ def maximise(
     *,
     step_tolerance: float,
     max_iterations: int,
+    settle_tolerance: float = 0.0,
+    begin: Evaluation | None = None,
 ) -> Maximum:
     """Climb each likelihood until its step is shorter than `step_tolerance`.
 
@@ -101,10 +103,15 @@ def maximise(
         step, at the final point.
     max_iterations
         Steps after which a model counts as not converged.
+    settle_tolerance
+        A step no longer than this is taken and ends the climb without another
+        evaluation: what it changes of the information is as small.
+    begin
+        The likelihoods at `start`, where they are known already.
     """
     beta = start.copy()
     n_models = len(beta)
-    current = likelihood.evaluate(beta, np.arange(n_models))
+    current = likelihood.evaluate(beta, np.arange(n_models)) if begin is None else begin
     curvature_at_start = current.information.copy()
     iterations = np.zeros(n_models, dtype=np.int64)
     ending: list[Ending] = ["not_converged"] * n_models
@@ -117,7 +124,12 @@ def maximise(
         lost = _is_diverging(newton, here, curvature_at_start[active])
         for model in active[lost]:
             ending[model] = "diverging"
-        active, newton = active[~lost], newton[~lost]
+        settled = ~lost & (_length(newton) <= settle_tolerance)
+        beta[active[settled]] += newton[settled]
+        iterations[active[settled]] += 1
+        for model in active[settled]:
+            ending[model] = "converged"
+        active, newton = active[~lost & ~settled], newton[~lost & ~settled]
         if not active.size:
             break
         stuck = _climb(likelihood, beta, current, active, newton)

@@ -12,6 +12,7 @@ from pgs_trd.models.wald import wald_columns
 
 STATUSES = {
     "ok": "the numbers of the row stand",
+    "firth": "the numbers stand and are Firth's: the likelihood has no finite maximum",
     "no_complete_cases": "nobody has outcome, score and all covariates; reason names the gap",
     "no_events": "nobody among the complete cases has the event",
     "no_nonevents": "everybody among the complete cases has the event",
@@ -24,6 +25,9 @@ STATUSES = {
     "monotone_likelihood": "the partial likelihood rises for ever: no finite estimate",
     "not_converged": "Newton's method did not settle",
 }
+
+# Statuses of rows whose numbers stand.
+STANDING = ("ok", "firth")
 
 FIT_COLUMNS = (
     "score",

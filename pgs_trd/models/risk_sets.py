@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -70,6 +71,32 @@ class RiskSets:
     death_starts: IntArray
     death_day: IntArray
     death_share: FloatArray
+
+    @cached_property
+    def buffers(self) -> tuple[IntArray | FloatArray, ...]:
+        """The arrays of the compiled sums: people and bounds by day, last days, shares."""
+        is_last = np.zeros(self.n_days, dtype=np.int64)
+        is_last[self.stratum_starts[1:][np.diff(self.stratum_starts) > 0] - 1] = 1
+        groups = (
+            (self.leaving, self.leaving_starts, self.leaving_days),
+            (self.late, self.late_starts, self.late_days),
+            (self.deaths, self.death_starts, np.arange(self.n_days)),
+        )
+        arrays: list[IntArray | FloatArray] = []
+        for people, starts, days in groups:
+            bounds = np.zeros(self.n_days + 1, dtype=np.int64)
+            bounds[days + 1] = np.diff(np.r_[starts, len(people)])
+            arrays += [people, np.cumsum(bounds)]
+        return (*arrays, is_last, self.death_share)
+
+    @cached_property
+    def interval(self) -> tuple[IntArray, IntArray]:
+        """Each person's days as places in running sums: from (-1 is the start), until."""
+        begin = np.full(len(self.left), -1, dtype=np.int64)
+        begin[self.late] = self.entered[self.late]
+        never = self.left == self.entered
+        begin[never] = self.left[never]
+        return begin, self.left
 
     def at_risk(self, values: FloatArray) -> FloatArray:
         """Sum `values` (n_people, ...) over the risk set of each day, (n_days, ...)."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pgs_trd.errors import DataError, PgsTrdWarning
 from pgs_trd.models import associate, meta_analyse, progression
+from pgs_trd.models.results import STANDING
 from pgs_trd.provenance import describe_run, write_sidecar
 from pgs_trd.tables import check_output, read_table, write_table
 
@@ -38,7 +39,7 @@ def _warn_of_losses(result: pd.DataFrame) -> None:
             PgsTrdWarning,
             stacklevel=3,
         )
-    failed = result.loc[result["status"] != "ok", "status"].value_counts()
+    failed = result.loc[~result["status"].isin(STANDING), "status"].value_counts()
     if len(failed):
         reasons = ", ".join(f"{count:,} {status}" for status, count in failed.items())
         warnings.warn(

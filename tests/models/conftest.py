@@ -63,6 +63,60 @@ def _term(term: str, table: pd.DataFrame) -> dict[str, pd.Series]:
     return {term: table[term]}
 
 
+R_COX_MODELS = [
+    ("cox_lung", "lung_age_sex_ecog"),
+    ("cox_lung", "lung_breslow"),
+    ("cox_lung", "lung_strata_sex"),
+    ("cox_lung", "lung_sexint"),
+    ("cox_lung", "lung_cluster_inst"),
+    ("cox_veteran", "veteran_main"),
+    ("cox_veteran", "veteran_breslow"),
+    ("cox_veteran", "veteran_strata"),
+    ("cox_ovarian", "ovarian"),
+    ("cox_heart_start_stop", "heart_tv"),
+    ("cox_heart_start_stop", "heart_tv_breslow"),
+]
+R_FOLLOW_UP = {
+    "cox_lung": lambda t: {"duration": t["time"], "event": t["status"] == 2},
+    "cox_veteran": lambda t: {"duration": t["time"], "event": t["status"]},
+    "cox_ovarian": lambda t: {"duration": t["futime"], "event": t["fustat"]},
+    "cox_heart_start_stop": lambda t: {
+        "duration": t["stop"],
+        "event": t["event"],
+        "entry": t["start"],
+    },
+}
+
+
+@dataclass(frozen=True)
+class RCox:
+    """A Cox model of R: what to give to a fit, and what R computed."""
+
+    expected: dict
+    columns: pd.DataFrame
+    options: dict
+    clusters: pd.Series | None
+
+
+@pytest.fixture(params=R_COX_MODELS, ids=[name for _, name in R_COX_MODELS])
+def r_cox(request: pytest.FixtureRequest, r_reference: Path) -> RCox:
+    """Give each Cox model of the reference files by name."""
+    file, model_id = request.param
+    model = _read_model(r_reference, file, model_id)
+    clusters = model.table.get(model.expected["robust_cluster"])
+    present = slice(None) if clusters is None else clusters.notna()
+    options = {name: values[present] for name, values in R_FOLLOW_UP[file](model.table).items()}
+    options["ties"] = model.expected["ties"]
+    if model.strata is not None:
+        options["strata"] = model.strata[present]
+    return RCox(
+        model.expected,
+        model.columns[present],
+        options,
+        None if clusters is None else clusters[present],
+    )
+
+
 @pytest.fixture
 def fit_each_column() -> Callable[..., pd.DataFrame]:
     """Let each column of a design be the score once, the others its covariates."""

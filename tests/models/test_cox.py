@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy import stats
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models import ModelDataError, fit_cox
+from pgs_trd.models.cox_problem import read_cox_inputs
+from pgs_trd.models.design import Design
 
-R_MODELS = [
-    ("cox_lung", "lung_age_sex_ecog"),
-    ("cox_lung", "lung_breslow"),
-    ("cox_lung", "lung_strata_sex"),
-    ("cox_lung", "lung_sexint"),
-    ("cox_lung", "lung_cluster_inst"),
-    ("cox_veteran", "veteran_main"),
-    ("cox_veteran", "veteran_breslow"),
-    ("cox_veteran", "veteran_strata"),
-    ("cox_ovarian", "ovarian"),
-    ("cox_heart_start_stop", "heart_tv"),
-    ("cox_heart_start_stop", "heart_tv_breslow"),
-]
-FOLLOW_UP = {
-    "cox_lung": lambda t: {"duration": t["time"], "event": t["status"] == 2},
-    "cox_veteran": lambda t: {"duration": t["time"], "event": t["status"]},
-    "cox_ovarian": lambda t: {"duration": t["futime"], "event": t["fustat"]},
-    "cox_heart_start_stop": lambda t: {
-        "duration": t["stop"],
-        "event": t["event"],
-        "entry": t["start"],
-    },
-}
 NUMBERS = ["beta", "se", "ci_low", "ci_high", "p_value", "log10_p", "log_likelihood"]
 
 
@@ -53,32 +35,26 @@ def simulate(rng, n_people=200, *, tied=True):
     return pd.Series(duration), event, scores, covariates, pd.Series(entry)
 
 
-@pytest.mark.parametrize(("file", "model_id"), R_MODELS)
-def test_fit_cox__agrees_with_r(r_model, fit_each_column, numbers_of, file, model_id):
+def test_fit_cox__agrees_with_r(r_cox, fit_each_column, numbers_of):
     """coxph: Efron and Breslow, strata, start-stop rows, model-based and robust errors."""
-    model = r_model(file, model_id)
-    clusters = model.table.get(model.expected["robust_cluster"])
-    present = slice(None) if clusters is None else clusters.notna()
-    follow_up = {name: v[present] for name, v in FOLLOW_UP[file](model.table).items()}
-    options = {"ties": model.expected["ties"], "strata": model.strata, **follow_up}
-    columns = model.columns[present]
+    expected, options = r_cox.expected, r_cox.options
     robust = (
-        {"se": "robust"} if clusters is None else {"se": "cluster", "cluster": clusters[present]}
+        {"se": "robust"} if r_cox.clusters is None else {"se": "cluster", "cluster": r_cox.clusters}
     )
 
-    plain = fit_each_column(lambda s, x: fit_cox(scores=s, covariates=x, **options), columns)
+    plain = fit_each_column(lambda s, x: fit_cox(scores=s, covariates=x, **options), r_cox.columns)
     sandwich = fit_each_column(
-        lambda s, x: fit_cox(scores=s, covariates=x, **options, **robust), columns
+        lambda s, x: fit_cox(scores=s, covariates=x, **options, **robust), r_cox.columns
     )
 
     assert (plain["status"] == "ok").all()
-    assert (plain["n"] == model.expected["n"]).all()
-    assert (plain["n_events"] == model.expected["n_event"]).all()
-    assert_allclose(plain["beta"], numbers_of(model.expected, "coef", plain.index), rtol=1e-8)
-    assert_allclose(plain["se"], numbers_of(model.expected, "se", plain.index), rtol=1e-8)
-    assert_allclose(plain["log_likelihood"], model.expected["loglik"], rtol=1e-10)
-    assert_allclose(plain["p_value"], numbers_of(model.expected, "p", plain.index), rtol=1e-6)
-    assert_allclose(sandwich["se"], numbers_of(model.expected, "robust_se", plain.index), rtol=1e-8)
+    assert (plain["n"] == expected["n"]).all()
+    assert (plain["n_events"] == expected["n_event"]).all()
+    assert_allclose(plain["beta"], numbers_of(expected, "coef", plain.index), rtol=1e-8)
+    assert_allclose(plain["se"], numbers_of(expected, "se", plain.index), rtol=1e-8)
+    assert_allclose(plain["log_likelihood"], expected["loglik"], rtol=1e-10)
+    assert_allclose(plain["p_value"], numbers_of(expected, "p", plain.index), rtol=1e-6)
+    assert_allclose(sandwich["se"], numbers_of(expected, "robust_se", plain.index), rtol=1e-8)
 
 
 @settings(max_examples=5, deadline=None)
@@ -233,38 +209,127 @@ def test_fit_cox__all_events_on_one_day_still_have_an_answer():
 
 
 def test_fit_cox__monotone_likelihood_is_said():
-    """The one who falls ill next always has the highest score: the estimate is infinite."""
+    """The one who falls ill next always has the highest score: the ML estimate is infinite."""
     duration, event, scores, covariates, _ = simulate(np.random.default_rng(8))
     scores["order"] = -duration
-    fits = fit_cox(duration, event, scores, covariates)
+    fits = fit_cox(duration, event, scores, covariates, method="ml")
 
     assert fits["status"].tolist() == ["ok", "ok", "monotone_likelihood"]
     assert fits.loc[2, NUMBERS].isna().all()
     assert "the score" in fits.loc[2, "reason"]
 
 
+def test_fit_cox__takes_firths_estimate_where_the_likelihood_is_monotone():
+    """The row says so; the others are what they were, and "firth" alone gives the same row."""
+    duration, event, scores, covariates, _ = simulate(np.random.default_rng(8))
+    scores["order"] = -duration
+
+    fits = fit_cox(duration, event, scores, covariates)
+    plain = fit_cox(duration, event, scores, covariates, method="ml")
+    firth = fit_cox(duration, event, scores, covariates, method="firth")
+
+    assert fits["status"].tolist() == ["ok", "ok", "firth"]
+    assert "the score" in fits.loc[2, "reason"]
+    pd.testing.assert_frame_equal(fits.iloc[:2], plain.iloc[:2])
+    pd.testing.assert_frame_equal(fits.loc[[2], NUMBERS], firth.loc[[2], NUMBERS])
+
+
+def test_fit_cox__robust_errors_do_not_go_with_firth():
+    """Estimate and error would be of two methods: the row stays without numbers."""
+    duration, event, scores, covariates, _ = simulate(np.random.default_rng(8))
+    scores["order"] = -duration
+
+    fits = fit_cox(duration, event, scores, covariates, se="robust")
+
+    assert fits["status"].tolist() == ["ok", "ok", "monotone_likelihood"]
+    with pytest.raises(UsageError, match="method='firth' goes with se='model'"):
+        fit_cox(duration, event, scores, covariates, se="robust", method="firth")
+    with pytest.raises(UsageError, match="interval='profile' goes with se='model'"):
+        fit_cox(duration, event, scores, covariates, se="robust", interval="profile")
+
+
 def test_fit_cox__a_covariate_that_is_monotone_is_named():
-    """In coxphf's breast cancer data all deaths have G = 1; any score then has no model."""
+    """In coxphf's breast cancer data all deaths have G = 1; any score then has no ML model."""
     duration, event, scores, covariates, _ = simulate(np.random.default_rng(9))
     covariates["tumour"] = (event | (duration > 20)).astype(float)
 
-    fits = fit_cox(duration, event, scores, covariates)
+    fits = fit_cox(duration, event, scores, covariates, method="ml")
 
     assert (fits["status"] == "monotone_likelihood").all()
     assert fits["reason"].str.contains("'tumour'").all()
 
 
-def test_fit_cox__r_also_finds_breast_cancer_monotone(r_reference, fit_each_column):
-    """Heinze and Schemper 2001 introduced Firth's penalty with these data."""
-    table = pd.read_csv(r_reference / "coxphf_breast.csv")
+def test_fit_cox__agrees_with_coxphf(r_reference, fit_each_column, numbers_of):
+    """Heinze and Schemper 2001 introduced Firth's penalty with the breast cancer data.
 
-    fits = fit_each_column(
-        lambda s, x: fit_cox(table["TIME"], table["CENS"], s, x, ties="breslow"),
-        table[["T", "N", "G", "CD"]],
+    coxphf takes its penalised likelihood of columns over their standard deviations.
+    """
+    table = pd.read_csv(r_reference / "coxphf_breast.csv")
+    content = json.loads((r_reference / "cox_firth_breast.json").read_text())
+    expected = next(model for model in content["models"] if model["id"] == "breast_firth")
+    columns = table[["T", "N", "G", "CD"]]
+
+    wald, profile = (
+        fit_each_column(
+            lambda s, x, kind=kind: fit_cox(
+                table["TIME"], table["CENS"], s, x, ties="breslow", interval=kind
+            ),
+            columns,
+        )
+        for kind in ("wald", "profile")
     )
 
-    assert (fits["status"] == "monotone_likelihood").all()
-    assert "the score" in fits.loc["G", "reason"]
+    assert (wald["status"] == "firth").all()
+    assert "the score" in wald.loc["G", "reason"]
+    names = wald.index
+    assert_allclose(wald["beta"], numbers_of(expected, "coef", names), rtol=1e-8)
+    assert_allclose(wald["se"], numbers_of(expected, "se", names), rtol=1e-8)
+    assert_allclose(wald["p_value"], numbers_of(expected, "wald_p", names), rtol=1e-6)
+    assert_allclose(profile["p_value"], numbers_of(expected, "plr_p", names), rtol=1e-6)
+    for end, key in (("ci_low", "pl_ci_lower"), ("ci_high", "pl_ci_upper")):
+        assert_allclose(np.exp(profile[end]), numbers_of(expected, key, names), rtol=1e-6)
+    in_their_units = wald["log_likelihood"] - np.log(columns.std()).sum()
+    assert_allclose(in_their_units, expected["penalized_loglik"][1], rtol=1e-8)
+
+
+def test_fit_cox__profile_interval_ends_where_the_likelihood_has_fallen_enough():
+    """At each end the best fit with the score held there lies 1.92 below the top."""
+    duration, event, scores, covariates, entry = simulate(np.random.default_rng(15))
+    fit = fit_cox(
+        duration, event, scores[["s0"]], covariates, entry=entry, interval="profile"
+    ).iloc[0]
+
+    def profile(value):
+        from scipy.optimize import minimize
+
+        inputs = read_cox_inputs(duration, event, scores[["s0"]], covariates, entry=entry)
+        ((batch, problem),) = inputs.problems(ties="efron")
+        likelihood = problem.likelihood(Design(problem.basis.columns, batch.values))
+
+        def below(shared):
+            point = np.r_[shared, value][np.newaxis]
+            return -likelihood.evaluate(point, np.zeros(1, int)).log_likelihood[0]
+
+        return -minimize(below, np.zeros(2), method="BFGS", options={"gtol": 1e-6}).fun
+
+    for end in (fit["ci_low"], fit["ci_high"]):
+        assert_allclose(2 * (fit["log_likelihood"] - profile(end)), 1.959963984540054**2, rtol=1e-6)
+    ratio = 2 * (fit["log_likelihood"] - profile(0.0))
+    assert_allclose(fit["p_value"], stats.chi2.sf(ratio, 1), rtol=1e-5)
+
+
+def test_fit_cox__threads_do_not_change_a_digit():
+    """Blocks of eight models are summed by one thread each, in one order."""
+    rng = np.random.default_rng(16)
+    duration, event, _, covariates, entry = simulate(rng)
+    scores = pd.DataFrame(rng.normal(size=(200, 30))).add_prefix("s")
+
+    one, three = (
+        fit_cox(duration, event, scores, covariates, entry=entry, se="robust", threads=threads)
+        for threads in (1, 3)
+    )
+
+    pd.testing.assert_frame_equal(one, three, check_exact=True)
 
 
 def test_fit_cox__many_scores_at_once_are_as_one_at_a_time():

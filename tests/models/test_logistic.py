@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,10 @@ from scipy.optimize import linprog
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models import ModelDataError, fit_logistic
+from pgs_trd.models.logistic_likelihood import GlmData, GlmLikelihood
+from pgs_trd.models.newton import maximise
+from pgs_trd.models.terms import null_terms
+from pgs_trd.models.workers import Workers
 
 FIRTH = [
     ("firth_sex2", "sex2_all", "case"),
@@ -92,7 +98,8 @@ def test_fit_logistic__ml_says_separation_where_r_says_infinite(
     model = r_model(file, model_id)
 
     fits = fit_each_column(
-        lambda score, rest: fit_logistic(model.table[outcome], score, rest), model.columns
+        lambda score, rest: fit_logistic(model.table[outcome], score, rest, method="ml"),
+        model.columns,
     )
 
     assert (fits["status"] == "separation").all()
@@ -110,7 +117,7 @@ def test_fit_logistic__separation_is_what_linear_programming_finds(seed, n_peopl
     covariate = (rng.random(n_people) < 0.3).astype(float)
     outcome = (rng.random(n_people) < 1 / (1 + np.exp(-3 * score))).astype(float)
 
-    fit = fit_logistic(outcome, score, covariate).iloc[0]
+    fit = fit_logistic(outcome, score, covariate, method="ml").iloc[0]
 
     if fit["status"] in ("ok", "separation"):
         signed = np.column_stack([np.ones(n_people), score, covariate])
@@ -195,9 +202,9 @@ def test_fit_logistic__many_scores_at_once_are_as_one_at_a_time():
     scores["s9"] = covariates["x1"]
     scores["s10"] = np.where(outcome == 1, 5.0, -5.0) + rng.normal(size=300)
 
-    together = fit_logistic(outcome, scores, covariates)
+    together = fit_logistic(outcome, scores, covariates, method="ml")
     alone = pd.concat(
-        [fit_logistic(outcome, scores[[name]], covariates) for name in scores.columns],
+        [fit_logistic(outcome, scores[[n]], covariates, method="ml") for n in scores.columns],
         ignore_index=True,
     )
 
@@ -445,3 +452,20 @@ def test_fit_logistic__text_covariates_are_dummies():
 
     assert (text["n"] == (sex != "unknown").sum()).all()
     assert_allclose(text["beta"], by_hand["beta"], rtol=1e-10)
+
+
+def test_glm_likelihood__the_model_without_a_score_agrees_with_r(r_reference):
+    """R's low ~ 1: where every fit starts, and what ratio tests compare with."""
+    models = json.loads((r_reference / "birthwt.json").read_text())["models"]
+    expected = next(m for m in models if m["id"] == "birthwt_noninformative_null")
+    outcome = pd.read_csv(r_reference / "birthwt.csv")["low"].to_numpy(dtype=float)
+    ones, data = np.ones((1, len(outcome))), GlmData(outcome)
+
+    with Workers(1) as workers:
+        likelihood = GlmLikelihood(null_terms(ones), data, "logistic", workers)
+        top = maximise(likelihood, np.zeros((1, 1)), step_tolerance=1e-9, max_iterations=50)
+
+    assert_allclose(top.beta[0, 0], expected["coef"]["(Intercept)"], rtol=1e-8)
+    error = top.at_end.information[0, 0, 0] ** -0.5
+    assert_allclose(error, expected["se"][0], rtol=1e-8)
+    assert_allclose(top.at_end.log_likelihood[0], expected["loglik"], rtol=1e-10)

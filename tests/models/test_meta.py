@@ -154,3 +154,16 @@ def test_meta_analyse__text_is_counted_not_shown():
     assert "beta: 1 of 2 values are no number" in str(caught.value)
     assert "se: 2 of 2 values are no number" in str(caught.value)
     assert "withheld" not in str(caught.value)
+
+
+def test_meta_analyse__pools_estimates_of_firth_as_well():
+    """A stratum with few events has Firth's numbers, and they stand."""
+    rows = pd.DataFrame(
+        {"score": "a", "contrast": "c", "beta": [0.2, 0.4], "se": [0.1, 0.1],
+         "status": ["ok", "firth"]}
+    )  # fmt: skip
+
+    pooled = meta_analyse(rows).iloc[0]
+
+    assert pooled["n_strata"] == 2
+    assert pooled["beta"] == pytest.approx(0.3)

@@ -1,0 +1,215 @@
+"""Proportional odds regression of an ordered outcome, such as the number of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from pgs_trd.errors import UsageError
+from pgs_trd.models.arrays import FloatArray, IntArray
+from pgs_trd.models.inputs import (
+    Batch,
+    Labels,
+    Matrix,
+    People,
+    Vector,
+    batch_scores,
+    read_scores,
+    read_vector,
+)
+from pgs_trd.models.ordinal_likelihood import OrdinalLikelihood
+from pgs_trd.models.term_fits import (
+    STEP_TOLERANCE,
+    Errors,
+    FitOptions,
+    Interval,
+    Method,
+    check_fit_options,
+    describe_options,
+    fit_terms,
+)
+from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
+from pgs_trd.models.term_rows import TermRows
+from pgs_trd.models.terms import TermDesign
+from pgs_trd.models.workers import Workers
+
+MAX_LEVELS = 50
+
+
+def fit_ordinal(
+    outcome: Vector,
+    scores: Matrix,
+    covariates: Matrix | None = None,
+    *,
+    interaction: str | Sequence[str] | None = None,
+    se: Errors | Literal["robust"] = "model",
+    cluster: Labels | None = None,
+    interval: Interval = "wald",
+    weights: Vector | None = None,
+    confidence: float = 0.95,
+    min_events_per_parameter: float = 0.0,
+    threads: int | None = None,
+) -> pd.DataFrame:
+    """Fit logit P(outcome <= j) = threshold j - covariates - one score, for every score.
+
+    The sign is that of R's polr: a positive `beta` goes with a higher outcome, and
+    exp(beta) is the odds ratio of being above any level, per unit of the score [1]_.
+
+    Parameters
+    ----------
+    outcome : (n_people,)
+        Numbers whose order counts, such as a number of trials, or an ordered
+        categorical; missing is out.
+    scores, covariates, interaction, cluster, interval, weights, confidence, threads
+        As in `fit_logistic`.
+    se
+        "model" (the observed information, as R's polr), "HC0"
+        (also called "robust"), "HC1" or "cluster".
+    min_events_per_parameter
+        Below this effective number of people, n - sum(n_j^3) / n^2 over the levels
+        [2]_, per coefficient the rows have the status `too_few_events`. 0 asks for
+        nothing.
+
+    Returns
+    -------
+    fits
+        As `fit_logistic`; `n_events` is the number of people above the lowest level.
+
+    Raises
+    ------
+    UsageError
+        If the outcome has more than 50 levels; if inputs disagree about the people.
+    ModelDataError
+        If anything is infinite.
+
+    References
+    ----------
+    .. [1] McCullagh (1980) J R Stat Soc B 42:109.
+    .. [2] Harrell (2015) Regression Modeling Strategies, 2nd edition, section 4.4.
+    """
+    options = FitOptions(
+        "HC0" if se == "robust" else se, interval, confidence, min_events_per_parameter
+    )
+    check_fit_options(options, cluster)
+    people = People()
+    columns = read_scores(people, scores)
+    inputs = read_term_inputs(
+        people,
+        columns,
+        _read_levels(people, outcome),
+        covariates,
+        interaction=interaction,
+        weights=weights,
+        cluster=cluster,
+    )
+    rows = TermRows(columns.names, inputs.labels, "term" if interaction else "", confidence)
+    with Workers(threads) as workers:
+        for batch in batch_scores(columns, inputs.usable):
+            _, codes = np.unique(inputs.outcome[batch.rows], return_inverse=True)
+            order = np.argsort(codes, kind="stable")
+            ranked = Batch(batch.positions, batch.rows[order], batch.values[order])
+            part = inputs.of(ranked.rows)
+            data = replace(part.data, outcome=codes[order].astype(np.float64))
+            n_levels = int(codes.max(initial=-1)) + 1
+            problem = OrdinalProblem(replace(part, data=data), n_levels, options, workers)
+            fit_terms(rows, ranked, problem, nobody=inputs.nobody)
+    return rows.table(
+        {
+            "model": "proportional odds",
+            "log_likelihood": "plain",
+            **describe_options(options),
+            "step_tolerance": STEP_TOLERANCE["ml"],
+            "missing": "complete cases of each score",
+        }
+    )
+
+
+def _read_levels(people: People, outcome: Vector) -> FloatArray:
+    """Give numbers in the order of the levels, NaN where missing."""
+    if isinstance(outcome, pd.Series) and isinstance(outcome.dtype, pd.CategoricalDtype):
+        if not outcome.dtype.ordered:
+            raise UsageError("outcome is a categorical without an order: say ordered=True")
+        codes = outcome.cat.codes.astype(np.float64)
+        outcome = codes.mask(codes < 0)
+    levels = read_vector(people, "outcome", outcome)
+    n_levels = len(np.unique(levels[~np.isnan(levels)]))
+    if n_levels > MAX_LEVELS:
+        raise UsageError(
+            f"outcome has {n_levels:,} levels: at most {MAX_LEVELS} can be fitted, group them"
+        )
+    return levels
+
+
+@dataclass(frozen=True)
+class OrdinalProblem:
+    """Everything about a batch of proportional odds models but its scores.
+
+    People are in the order of their levels, which are numbered from 0.
+    """
+
+    inputs: BatchInputs
+    n_levels: int
+    options: FitOptions
+    workers: Workers
+
+    methods: tuple[Method, ...] = ("ml",)
+    infinite_reason = "separates lower from higher levels, wholly or for some people"
+
+    @property
+    def n_events(self) -> int:
+        """Number of people above the lowest level."""
+        return int(np.sum(self.inputs.data.outcome > 0))
+
+    @property
+    def n_parameters(self) -> int:
+        """Thresholds, covariates, score and interactions."""
+        n_slopes = len(self.inputs.basis.names) + 1 + len(self.inputs.modifiers)
+        return self.n_levels - 1 + n_slopes
+
+    def fault(self) -> tuple[str, str] | None:
+        """Say why no score of this batch can be fitted, if so."""
+        n_people = self.inputs.n_people
+        if self.n_levels < 2:
+            return "no_events", f"all {n_people:,} complete cases are at one level"
+        counts = np.bincount(self.inputs.data.outcome.astype(np.int64)).astype(np.float64)
+        effective = n_people - float(np.sum(counts**3)) / n_people**2
+        if effective < self.options.min_events_per_parameter * self.n_parameters:
+            return (
+                "too_few_events",
+                f"{effective:,.0f} people in effect, {self.n_parameters} coefficients",
+            )
+        return self.inputs.common_fault(self.n_parameters)
+
+    def begin(self) -> FloatArray:
+        """Start from the shares of the levels."""
+        data = self.inputs.data
+        shares = np.bincount(data.outcome.astype(np.int64), data.weights, self.n_levels)
+        below = np.cumsum(shares)[:-1]
+        start = np.zeros(self.n_levels - 1 + len(self.inputs.basis.names))
+        start[: self.n_levels - 1] = np.log(below / (shares.sum() - below))
+        return start
+
+    def likelihood(self, design: TermDesign, _method: Method, /) -> OrdinalLikelihood:
+        """Give the likelihood of the models in `design`."""
+        return OrdinalLikelihood(design, self.inputs.data, self.n_levels, self.workers)
+
+    def own_scale(self, scale: FloatArray) -> FloatArray:
+        """Give the scale of each own parameter: one a column."""
+        return scale.T
+
+    def describe(self, direction: FloatArray) -> str:
+        """Name the covariate that moves most."""
+        return self.inputs.basis.describe_direction(direction[self.n_levels - 1 :])
+
+    def log_likelihood_shift(self, _method: Method, scale: FloatArray, /) -> FloatArray:
+        """Change nothing."""
+        return np.zeros(scale.shape[1])
+
+    def note(
+        self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray
+    ) -> None:
+        """Add nothing to the rows."""
