@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class PgsTrdError(Exception):
@@ -26,7 +27,17 @@ class DataError(PgsTrdError):
 
 
 class MatchRateError(DataError):
-    """Too few rows of a weight file were found among the genotypes."""
+    """Too few rows of a weight file were found among the genotypes.
+
+    Attributes
+    ----------
+    summary
+        The table of one row a score, where there is one.
+    """
+
+    def __init__(self, message: str, summary: Any = None) -> None:
+        super().__init__(message)
+        self.summary = summary
 
 
 class PgsTrdWarning(UserWarning):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pgs_trd.cli.common import Out, Threads, parse_columns, show_progress, split_list
+from pgs_trd.cli.common import Threads, parse_columns, show_progress, split_list
 from pgs_trd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Genotypes = Annotated[
     Path,
     typer.Argument(
-        help="PLINK 1 or 2 prefix, .bed, .pgen, .bgen, .vcf, .vcf.gz or .bcf; chr{1:22,X}.bed.",
+        help="PLINK 1 or 2 prefix, .bed, .pgen, .bgen, .vcf, .vcf.gz or .bcf; a file for each "
+        "chromosome: chr{1:22,X}.bed or chr#.pgen.",
         show_default=False,
     ),
 ]
@@ -29,9 +30,21 @@ WeightFiles = Annotated[
         show_default=False,
     ),
 ]
+MatchOut = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        help="File to write (.parquet, .tsv, .txt or .csv).",
+    ),
+]
 ScoresOut = Annotated[
     Path,
-    typer.Option("--out", "-o", help="File to write (.tsv, .csv, .parquet, or .sscore as plink2)."),
+    typer.Option(
+        "--out",
+        "-o",
+        help="File to write (.parquet, .tsv, .txt, .csv, or .sscore as plink2).",
+    ),
 ]
 ColumnNames = Annotated[
     str | None,
@@ -57,7 +70,10 @@ Remove = Annotated[Path | None, typer.Option("--remove", help="File of people to
 Extract = Annotated[Path | None, typer.Option("--extract", help="File of the variants to use.")]
 Exclude = Annotated[Path | None, typer.Option("--exclude", help="File of variants to leave out.")]
 UpdateSex = Annotated[
-    Path | None, typer.Option("--update-sex", help="File of the sex of people, for chromosome X.")
+    Path | None,
+    typer.Option(
+        "--update-sex", help="File of the sex of people (1, M, male; 2, F, female; 0, NA), for X."
+    ),
 ]
 Sample = Annotated[
     Path | None, typer.Option("--sample", help="The .sample of a BGEN, if not beside it.")
@@ -95,7 +111,7 @@ Averages = Annotated[
 def match(
     genotypes: Genotypes,
     weights: WeightFiles,
-    out: Out,
+    out: MatchOut,
     columns: ColumnNames = None,
     palindromes: Palindromes = "drop",
     min_overlap: MinOverlap = 0.75,
@@ -178,7 +194,9 @@ def score(
     chain: Chain = None,
     part: Annotated[
         bool,
-        typer.Option("--part", help="The genotypes are one part of a genome, for `merge`."),
+        typer.Option(
+            "--part", help="The genotypes are one part of a genome, for `merge`; to .parquet."
+        ),
     ] = False,
     averages: Averages = False,
     keep: Keep = None,

@@ -71,8 +71,13 @@ def flag_prescriptions(ehr: Ehr, *, counted: Collection[str] = COUNTED_AS_TRIAL)
 
 def flag_diagnoses(ehr: Ehr) -> ir.Table:
     """Give every diagnosis row with the reason why it cannot be used (null: usable)."""
-    rows = _with_person(ehr, ehr.diagnoses)
-    return rows.select(*ehr.diagnoses.columns, reason=_reason(rows))
+    return flag_events(ehr, ehr.diagnoses)
+
+
+def flag_events(ehr: Ehr, events: ir.Table) -> ir.Table:
+    """Give dated rows of people with the reason why one cannot be used (null: usable)."""
+    rows = _with_person(ehr, events)
+    return rows.select(*events.columns, reason=_reason(rows))
 
 
 def prescription_flow(ehr: Ehr, *, counted: Collection[str] = COUNTED_AS_TRIAL) -> pd.DataFrame:
@@ -85,6 +90,9 @@ def prescription_flow(ehr: Ehr, *, counted: Collection[str] = COUNTED_AS_TRIAL) 
         last step merges rows of one drug on one day, exact duplicates among them.
     """
     flagged = flag_prescriptions(ehr, counted=counted)
+    # Drugs that are only added to an antidepressant are no antidepressant rows.
+    is_added = flagged.counts_as_trial == "augmentation"
+    flagged = flagged.filter(~is_added.fill_null(False))
     flow = _flow(ehr, flagged)
     usable = flagged.filter(flagged.reason.isnull())
     days = usable.select("person_id", "ingredient", "date").distinct()

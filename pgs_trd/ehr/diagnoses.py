@@ -156,3 +156,23 @@ def procedure_concepts(ancestors: ir.Table | None) -> ir.Table:
     if ancestors is None:
         return table
     return descendants(ancestors, table).drop("is_listed")
+
+
+def procedure_codes() -> ir.Table:
+    """List what names a procedure: its class, and the codes of the list.
+
+    Returns
+    -------
+    Table
+        ``code`` (upper case, no dots), ``is_prefix`` (1: stands for all codes that
+        begin so), ``procedure_class``.
+    """
+    listed = read_codelist("procedures")
+    classes = sorted(set(listed["procedure_class"]))
+    named = pd.DataFrame({"code": classes, "procedure_class": classes})
+    codes = pd.concat([listed[["code", "procedure_class"]], named], ignore_index=True)
+    codes["is_prefix"] = codes["code"].str.endswith("*").astype("int64")
+    codes["code"] = codes["code"].str.upper().str.replace(r"[.*]", "", regex=True)
+    codes = codes.drop_duplicates(["code", "procedure_class"])
+    kinds = {"code": "string", "is_prefix": "int64", "procedure_class": "string"}
+    return memory_table(codes, kinds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
@@ -10,12 +12,50 @@ from pgs_trd.ehr.codes import read_codelist
 from pgs_trd.ehr.concepts import descendants
 from pgs_trd.ehr.fields import memory_table
 
+LOW_DOSES_MG: Mapping[str, float] = {
+    "amitriptyline": 50,
+    "trazodone": 100,
+    "doxepin": 6,
+    "mirtazapine": 7.5,
+    "nortriptyline": 25,
+    "quetiapine": 100,
+}
+"""Up to this dose a day the drug is given for sleep or pain, not for depression."""
+
 _DRUG = {"ingredient": "string", "drug_class": "string", "counts_as_trial": "string"}
 
 
-def _antidepressants() -> pd.DataFrame:
-    listed = read_codelist("antidepressants")
-    return listed[["concept_id", "atc_code", "synonym", *_DRUG]]
+def listed_drugs() -> pd.DataFrame:
+    """Give antidepressants and the drugs that are added to them, as the lists have them.
+
+    The latter have "augmentation" in ``counts_as_trial``.
+    """
+    parts = [read_codelist(name) for name in ("antidepressants", "augmentation")]
+    columns = ["concept_id", "atc_code", "synonym", "min_adequate_dose_mg", *_DRUG]
+    return pd.concat([part[columns] for part in parts], ignore_index=True)
+
+
+def class_of_ingredients() -> dict[str, str]:
+    """Give the class of each listed ingredient."""
+    listed = listed_drugs()
+    return dict(zip(listed["ingredient"], listed["drug_class"], strict=True))
+
+
+def drug_strengths(names: ir.Table) -> ir.Table:
+    """Read the strength of single-drug products from their names ("... 50 MG Oral Tablet").
+
+    Returns
+    -------
+    Table
+        ``concept_id``, ``strength_ug`` (int64, micrograms in a tablet or capsule). Products of
+        several drugs, liquids and patches have none: a dose cannot be told from them.
+    """
+    text = names.concept_name.upper()
+    said = text.re_extract(r"(\d+(?:\.\d+)?) ?MG( |$)", 1).try_cast("float64")
+    strength = (said * 1000).round().cast("int64")
+    plain = ~(text.contains(" / ") | text.contains("/ML") | text.contains("/HR"))
+    table = names.select("concept_id", strength_ug=plain.ifelse(strength, ibis.null("int64")))
+    return table.filter(table.strength_ug > 0)
 
 
 def drug_concepts(used: ir.Table, ancestors: ir.Table | None, names: ir.Table | None) -> ir.Table:
@@ -37,18 +77,18 @@ def drug_concepts(used: ir.Table, ancestors: ir.Table | None, names: ir.Table | 
         ``concept_id``, ``ingredient``, ``drug_class``, ``counts_as_trial``; one
         row a concept and ingredient.
     """
-    drugs = _antidepressants().dropna(subset=["concept_id"])
+    drugs = listed_drugs().dropna(subset=["concept_id"])
     listed = memory_table(drugs, {"concept_id": "int64", **_DRUG})
     expanded = listed if ancestors is None else descendants(ancestors, listed).drop("is_listed")
     mapped = expanded.semi_join(used, "concept_id")
     if names is None:
         return mapped
     # Ibis 12 cannot join what is selected from a join itself; hence the selection between.
-    named = names.semi_join(used, "concept_id").select("concept_id", "concept_name")
+    named = names.semi_join(used, "concept_id").select("concept_id", drug="concept_name")
     if ancestors is None:
-        by_name = match_drug_names(named.rename(drug="concept_name"), key="concept_id")
+        by_name = match_drug_names(named, key="concept_id")
         mapped = mapped.union(by_name, distinct=True)
-    return _gate_combinations(mapped, named)
+    return _gate_combinations(mapped, named, key="concept_id")
 
 
 def match_drug_names(names: ir.Table, *, key: str) -> ir.Table:
@@ -57,9 +97,10 @@ def match_drug_names(names: ir.Table, *, key: str) -> ir.Table:
     Whole words, since "desvenlafaxine" holds "venlafaxine". `names` has `key` and
     ``drug``; the result has `key` and the classes of the ingredient.
     """
-    drugs = _antidepressants()
+    drugs = listed_drugs()
     synonyms = drugs[drugs["synonym"] != ""].assign(word=drugs["synonym"])
     words = pd.concat([drugs.assign(word=drugs["ingredient"]), synonyms], ignore_index=True)
+    words = words.drop_duplicates(["word", *_DRUG])
     # The words enter as columns of one small table: one join, not sixty scans.
     listed = memory_table(words, {"word": "string", **_DRUG})
     padded = names.select(key, text=_words(names.drug))
@@ -77,8 +118,11 @@ def _words(text: ir.StringValue) -> ir.StringValue:
     return " " + plain + " "
 
 
-def _gate_combinations(mapped: ir.Table, named: ir.Table) -> ir.Table:
-    """Take the ingredient out of products in which it is no antidepressant trial."""
+def _gate_combinations(mapped: ir.Table, named: ir.Table, *, key: str) -> ir.Table:
+    """Take the ingredient out of products in which it is no antidepressant trial.
+
+    `mapped` has `key` and the classes of an ingredient, `named` has `key` and ``drug``.
+    """
     listed = read_codelist("combinations")
     gated = listed[listed["counts_as_trial"] != "yes"]
     rows = [
@@ -87,15 +131,15 @@ def _gate_combinations(mapped: ir.Table, named: ir.Table) -> ir.Table:
         for partner in str(row.partner).split(";")
     ]
     partners = memory_table(pd.DataFrame(rows), {"ingredient": "string", "partner": "string"})
-    text = named.select("concept_id", text=_words(named.concept_name))
+    text = named.select(key, text=_words(named.drug))
     no_trial = (
         text.inner_join(partners, text.text.contains(" " + partners.partner + " "))
-        .select("concept_id", "ingredient", is_gated=ibis.literal(1, "int64"))
+        .select(key, "ingredient", is_gated=ibis.literal(1, "int64"))
         .distinct()
     )
-    joined = mapped.left_join(no_trial, ["concept_id", "ingredient"])
+    joined = mapped.left_join(no_trial, [key, "ingredient"])
     return joined.select(
-        concept_id=joined.concept_id,
+        **{key: joined[key]},
         ingredient=joined.ingredient,
         drug_class=joined.drug_class,
         counts_as_trial=joined.is_gated.notnull().ifelse("no", joined.counts_as_trial),
@@ -109,15 +153,16 @@ def flat_drugs(used: ir.Table) -> ir.Table:
     that names no ingredient of the list gives a null ingredient: the class is
     known, and "distinct drug" cannot be said of it.
     """
-    drugs = _antidepressants()
+    drugs = listed_drugs()
     combinations = read_codelist("combinations")[["atc_code", "ingredient", "counts_as_trial"]]
     classes = dict(zip(drugs["ingredient"], drugs["drug_class"], strict=True))
     combinations = combinations.assign(drug_class=combinations["ingredient"].map(classes))
-    codes = pd.concat([drugs, combinations], ignore_index=True)
+    codes = pd.concat([drugs[drugs["atc_code"] != ""], combinations], ignore_index=True)
+    codes = codes.drop_duplicates(["atc_code", *_DRUG])
     listed = memory_table(codes, {"atc_code": "string", **_DRUG})
     keyed = used.select("drug", atc=used.drug.upper().replace(" ", "").replace(".", ""))
     by_code = keyed.inner_join(listed, keyed.atc == listed.atc_code).select("drug", *_DRUG)
-    by_name = match_drug_names(used, key="drug")
+    by_name = _gate_combinations(match_drug_names(used, key="drug"), used, key="drug")
     known = by_code.union(by_name, distinct=True)
     unknown = (
         keyed.filter(keyed.atc.startswith("N06A") & (keyed.atc.length() <= 7))

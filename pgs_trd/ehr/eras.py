@@ -57,6 +57,29 @@ def supply_rows(
     )
 
 
+def stockpile_rows(rows: ir.Table) -> ir.Table:
+    """Let each fill begin when the one before is used up: nothing of early refills is lost.
+
+    With S the running sum of the supplies, the supplies so far last until S plus the
+    largest start less the supply before it: one pass, no loop. A pause uses up what is
+    left, so that nothing is carried across it.
+
+    Returns
+    -------
+    Table
+        `rows` with ``end_day`` moved.
+    """
+    keys = ["person_id", "period", "ingredient"]
+    running = ibis.cumulative_window(group_by=keys, order_by="start_day")
+    supplied = rows.mutate(supply=rows.end_day - rows.start_day)
+    summed = supplied.mutate(total=supplied.supply.sum().over(running).cast("int64"))
+    free = summed.mutate(free=summed.start_day - (summed.total - summed.supply))
+    lasting = free.mutate(lasts=free.total + free.free.max().over(running))
+    return lasting.select(
+        *[name for name in rows.columns if name != "end_day"], end_day=lasting.lasts
+    ).select(*rows.columns)
+
+
 def build_eras(rows: ir.Table, *, gap_days: int) -> ir.Table:
     """Join the supplied days of a person and drug into eras.
 
@@ -74,8 +97,8 @@ def build_eras(rows: ir.Table, *, gap_days: int) -> ir.Table:
     keys = ["person_id", "period", "ingredient"]
     # One row a day makes the order total: nothing depends on how rows arrive.
     running = ibis.cumulative_window(group_by=keys, order_by="start_day")
-    reach = rows.mutate(reach=rows.end_day.max().over(running))
-    before = reach.mutate(before=reach.reach.lag(1).over(group_by=keys, order_by="start_day"))
+    earlier = ibis.window(group_by=keys, order_by="start_day", preceding=(None, 1))
+    before = rows.mutate(before=rows.end_day.max().over(earlier))
     opened = before.mutate(
         opens=(before.before.notnull() & (before.start_day > before.before + gap_days)).cast(
             "int64"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import ibis
 import ibis.expr.types as ir
 
-from pgs_trd.ehr.diagnoses import diagnosis_source_codes
+from pgs_trd.ehr.diagnoses import diagnosis_source_codes, procedure_codes
 from pgs_trd.ehr.drugs import flat_drugs
 from pgs_trd.ehr.fields import Kind, empty_table, read_fields
 from pgs_trd.ehr.periods import merge_periods, span_of_records
@@ -19,6 +19,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "drug": "text",
         "end_date": "date",
         "days_supply": "integer",
+        "dose_mg": "text",
     },
     "diagnoses": {
         "person_id": "text_id",
@@ -29,6 +30,10 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "persons": {"person_id": "text_id", "sex": "text", "birth_year": "integer"},
     "observation": {"person_id": "text_id", "start_date": "date", "end_date": "date"},
     "deaths": {"person_id": "text_id", "death_date": "date"},
+    "procedures": {"person_id": "text_id", "date": "date", "procedure": "text"},
+    "visits": {"person_id": "text_id", "date": "date"},
+    "scales": {"person_id": "text_id", "date": "date", "scale": "text", "score": "text"},
+    "deliveries": {"person_id": "text_id", "date": "date"},
 }
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "prescriptions": ("person_id", "date", "drug"),
@@ -36,6 +41,10 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "persons": ("person_id",),
     "observation": ("person_id", "start_date", "end_date"),
     "deaths": ("person_id", "death_date"),
+    "procedures": ("person_id", "date", "procedure"),
+    "visits": ("person_id", "date"),
+    "scales": ("person_id", "date", "scale", "score"),
+    "deliveries": ("person_id", "date"),
 }
 
 
@@ -87,6 +96,7 @@ def flat_prescriptions(tables: Mapping[str, ir.Table]) -> ir.Table:
         "drug_class",
         "counts_as_trial",
         refills=ibis.null("int64"),
+        dose_ug=(rows.dose_mg.try_cast("float64") * 1000).round().cast("int64"),
     )
 
 
@@ -111,6 +121,30 @@ def flat_deaths(tables: Mapping[str, ir.Table]) -> ir.Table:
     return death.group_by("person_id").aggregate(death_date=death.death_date.min())
 
 
-def flat_procedures() -> ir.Table:
-    """Give no rows: flat tables of procedures are not read yet."""
-    return empty_table({"person_id": "string", "date": "date", "procedure_class": "string"})
+def flat_procedures(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Give brain stimulation and psychotherapy rows with their class.
+
+    A procedure is named by its class ("ECT", "rTMS") or a code of the list; codes that
+    end in an asterisk there stand for all that begin so.
+    """
+    if "procedures" not in tables:
+        return empty_table({"person_id": "string", "date": "date", "procedure_class": "string"})
+    rows = tables["procedures"]
+    plain = rows.procedure.upper().strip().replace(".", "")
+    rows = rows.select("person_id", "date", plain=plain)
+    listed = procedure_codes()
+    exact = rows.inner_join(listed, rows.plain == listed.code)
+    prefixed = listed.filter(listed.is_prefix == 1)
+    begun = rows.inner_join(prefixed, rows.plain.startswith(prefixed.code))
+    columns = ["person_id", "date", "procedure_class"]
+    return exact.select(columns).union(begun.select(columns), distinct=True)
+
+
+def flat_scales(tables: Mapping[str, ir.Table]) -> ir.Table | None:
+    """Give symptom scores, as recorded; None without a table of them."""
+    if "scales" not in tables:
+        return None
+    rows = tables["scales"]
+    return rows.select(
+        "person_id", "date", "scale", score=rows.score.try_cast("float64").round().cast("int64")
+    )

@@ -34,9 +34,10 @@ class Ehr:
         Periods of one person do not touch or overlap.
     prescriptions
         ``person_id``, ``date``, ``end_date``, ``days_supply``, ``refills``,
-        ``ingredient``, ``drug_class``, ``counts_as_trial``. Antidepressants only,
-        as recorded: not yet cleaned. ``ingredient`` is null where only the drug
-        class is known.
+        ``dose_ug`` (micrograms a day, null unknown), ``ingredient``, ``drug_class``,
+        ``counts_as_trial``. Antidepressants, and the drugs that are added to them
+        ("augmentation"), as recorded: not yet cleaned. ``ingredient`` is null where
+        only the drug class is known.
     diagnoses
         ``person_id``, ``date``, ``diagnosis_class``: depression tiers and
         exclusions of the code lists, as recorded: not yet cleaned.
@@ -50,6 +51,13 @@ class Ehr:
         What the source lacks and what is done instead; shown to the user.
     backend
         The Ibis backend that runs the tables.
+    visits
+        ``person_id``, ``date`` of visits; None where the source has no such table.
+    scales
+        ``person_id``, ``date``, ``scale``, ``score`` (whole) of symptom scales, as
+        recorded; None where the source has none.
+    deliveries
+        ``person_id``, ``date`` of childbirth, one row a record; None as before.
     """
 
     persons: ir.Table
@@ -61,6 +69,9 @@ class Ehr:
     kind: str
     notes: tuple[str, ...]
     backend: Backend
+    visits: ir.Table | None = None
+    scales: ir.Table | None = None
+    deliveries: ir.Table | None = None
 
     def fetch(self, expression: ir.Table) -> pd.DataFrame:
         """Run an expression on these records; give it as a pandas table.

@@ -33,10 +33,14 @@ def open_ehr(
         A folder of OMOP CDM 5.3 or 5.4 tables (Parquet, or CSV and tab-separated
         text, also gzipped), a .duckdb file that holds them, or a mapping of flat
         tables, each a path or a pandas table: ``prescriptions`` (person_id, date,
-        drug, optional end_date and days_supply; drug is an ATC code or a name),
+        drug, optional end_date, days_supply and dose_mg, the dose a day; drug is an
+        ATC code or a name),
         ``diagnoses`` (person_id, date, code, optional vocabulary), and optionally
         ``persons`` (person_id, sex, birth_year), ``observation`` (person_id,
-        start_date, end_date) and ``deaths`` (person_id, death_date).
+        start_date, end_date), ``deaths`` (person_id, death_date), ``procedures``
+        (person_id, date, procedure: a code, or a class such as ECT), ``visits``
+        (person_id, date), ``scales`` (person_id, date, scale, score) and
+        ``deliveries`` (person_id, date).
     columns
         For each table, our column name -> the source's.
     threads, memory_mb
@@ -96,6 +100,9 @@ def _open_omop(
         diagnoses=omop.omop_diagnoses(tables),
         procedures=omop.omop_procedures(tables),
         deaths=omop.omop_deaths(tables),
+        visits=omop.omop_visits(tables),
+        scales=omop.omop_scales(tables),
+        deliveries=omop.omop_deliveries(tables),
         kind="omop",
         notes=notes,
         backend=backend,
@@ -165,8 +172,11 @@ def _open_flat(
         observation=flat.flat_observation(tables),
         prescriptions=flat.flat_prescriptions(tables),
         diagnoses=flat.flat_diagnoses(tables),
-        procedures=flat.flat_procedures(),
+        procedures=flat.flat_procedures(tables),
         deaths=flat.flat_deaths(tables),
+        visits=tables.get("visits"),
+        scales=flat.flat_scales(tables),
+        deliveries=tables.get("deliveries"),
         kind="flat",
         notes=tuple(text for name, text in absent.items() if name not in tables),
         backend=backend,

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL, flag_prescriptions
-from pgs_trd.ehr.eras import build_eras, supply_rows
+from pgs_trd.ehr.eras import build_eras, stockpile_rows, supply_rows
 from pgs_trd.ehr.records import Ehr, fetch_arrow
 from pgs_trd.errors import UsageError, join_faults
 
@@ -25,13 +25,14 @@ def build_trials(
     taper_days: int = 30,
     use_refills: bool = True,
     counted: Collection[str] = COUNTED_AS_TRIAL,
+    stockpile: bool = False,
 ) -> pd.DataFrame:
     """Turn prescriptions into treatment trials, one row a trial.
 
     Rows are cleaned (`prescription_flow` counts what is dropped), missing days'
     supply is imputed, and the rows of a person and ingredient are joined into
     eras by a running maximum of the ends. Supply is not carried over from early
-    refills, as in the official OMOP drug eras.
+    refills, as in the official OMOP drug eras, unless `stockpile` is set.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def build_trials(
         Multiply the supply of orders (not of dispensings) by one plus refills.
     counted
         Which values of ``counts_as_trial`` in the code list make a trial.
+    stockpile
+        Take what is left of a fill after the next one is begun.
 
     Returns
     -------
@@ -80,6 +83,8 @@ def build_trials(
         max_supply_days=max_supply_days,
         use_refills=use_refills,
     )
+    if stockpile:
+        rows = stockpile_rows(rows)
     eras = fetch_arrow(ehr.backend, build_eras(rows, gap_days=gap_days))
     trials = _number_trials(cast(ir.Table, ibis.memtable(eras)), taper_days=taper_days)
     return _as_table(ehr.fetch(trials), min_days=min_days)
@@ -121,6 +126,26 @@ def _number_trials(eras: ir.Table, *, taper_days: int) -> ir.Table:
         **{name: joined[name] for name in trials.columns if name != "person_id"},
         switch_day=joined.switch_day,
     ).order_by(["person_id", "trial"])
+
+
+def find_switches(trials: pd.DataFrame, *, taper_days: int) -> pd.Series:
+    """Find the day each trial was switched from, among these trials only.
+
+    Returns
+    -------
+    Series
+        Start of the next trial of another ingredient that began when this one had
+        no more than `taper_days` to go; with the index of `trials`, NaT if none.
+    """
+    plain = trials[["person_id", "ingredient", "start_date", "end_date"]].reset_index()
+    later = plain[["person_id", "ingredient", "start_date"]]
+    pairs = plain.merge(later, on="person_id", suffixes=("", "_next"))
+    earliest = pairs["end_date"] - pd.Timedelta(days=taper_days)
+    is_switch = pairs["ingredient"] != pairs["ingredient_next"]
+    is_switch &= pairs["start_date_next"] > pairs["start_date"]
+    is_switch &= pairs["start_date_next"] >= earliest
+    first = pairs[is_switch].groupby("index")["start_date_next"].min()
+    return first.reindex(trials.index).astype("datetime64[ns]")
 
 
 def _as_table(trials: pd.DataFrame, *, min_days: int) -> pd.DataFrame:

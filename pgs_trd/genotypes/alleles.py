@@ -11,6 +11,7 @@ import pandas as pd
 
 from pgs_trd.genotypes.source import IntArray
 
+BoolArray = npt.NDArray[np.bool_]
 ObjectArray = npt.NDArray[np.object_]
 
 _OTHER_NAMES = {
@@ -18,6 +19,7 @@ _OTHER_NAMES = {
     "XY": "X", "PAR": "X", "PAR1": "X", "PAR2": "X", "PAR3": "X",
 }  # fmt: skip
 MAX_POSITION = 2**31
+SHARED_COLUMNS = ("counted_is_shared", "other_is_shared")
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 _SEQUENCE = re.compile(r"[ACGT]+")
 
@@ -61,9 +63,9 @@ def other_strand(allele: str) -> str:
     return allele.translate(_COMPLEMENT)[::-1]
 
 
-def is_placed(position: IntArray) -> npt.NDArray[np.bool_]:
+def is_placed(position: IntArray) -> BoolArray:
     """Tell which positions a base of a chromosome can have; 0 or less is unplaced."""
-    placed: npt.NDArray[np.bool_] = (position > 0) & (position < MAX_POSITION)
+    placed: BoolArray = (position > 0) & (position < MAX_POSITION)
     return placed
 
 
@@ -108,3 +110,40 @@ def number_sites(variants: pd.DataFrame, record: IntArray | None = None) -> IntA
         if np.array_equal(by_record, site[rows]):
             return site
         site[rows] = by_record
+
+
+def find_shared_alleles(variants: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
+    """Tell which alleles occur in more than one row of their site, as REF does.
+
+    Copies of such an allele cannot be told from one row. A table that is part of
+    another has the answers of the whole as columns `SHARED_COLUMNS`, because the
+    other rows of the site may not be in it.
+
+    Parameters
+    ----------
+    variants
+        As in `GenotypeSource.variants`.
+
+    Returns
+    -------
+    counted_is_shared, other_is_shared : (n_variants,)
+    """
+    if all(name in variants for name in SHARED_COLUMNS):
+        counted, other = (variants[name].to_numpy(dtype=bool) for name in SHARED_COLUMNS)
+        return counted, other
+    shared = np.zeros((2, len(variants)), dtype=bool)
+    site = variants["site"].to_numpy(dtype=np.int64)
+    rows = np.flatnonzero(np.bincount(site)[site] > 1) if len(site) else site
+    both = pd.DataFrame(
+        {
+            "site": np.tile(site[rows], 2),
+            "allele": np.concatenate(
+                [
+                    variants[name].iloc[rows].to_numpy(dtype=object)
+                    for name in ("counted_allele", "other_allele")
+                ]
+            ),
+        }
+    )
+    shared[:, rows] = both.duplicated(keep=False).to_numpy().reshape(2, len(rows))
+    return shared[0], shared[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,14 @@ from pgs_trd.genotypes.decoding import (
     read_at,
     text_column,
 )
-from pgs_trd.genotypes.source import BLOCK_SIZE, GenotypeBlock, IntArray, check_rows
+from pgs_trd.genotypes.decoding_gzip import INFLATE_ERRORS, inflate
+from pgs_trd.genotypes.source import (
+    BLOCK_SIZE,
+    GenotypeBlock,
+    HaploidCoding,
+    IntArray,
+    check_rows,
+)
 from pgs_trd.genotypes.variants import make_variants
 
 MAGICS = (b"bgen", b"\0\0\0\0")
@@ -36,6 +42,7 @@ COMPRESSIONS = {0: "none", 1: "zlib", 2: "zstd"}
 LAYOUT_2 = 2  # Of BGEN 1.2 and 1.3; layout 1 is BGEN 1.1.
 HAS_SAMPLES = 1 << 31
 MAX_BITS = 32
+FAULTS: tuple[type[Exception], ...] = (*INFLATE_ERRORS, ValueError, zstandard.ZstdError)
 
 # Columns of what _decode.scan_bgen gives; texts take two, their start and length.
 OFFSET, ID, CHROMOSOME, POSITION, N_ALLELES, GENOTYPES, SIZE = 0, 1, 3, 5, 6, 8, 9
@@ -64,6 +71,7 @@ class BgenSource:
     place: IntArray = field(repr=False)
     n_alleles: IntArray = field(repr=False)
     format: str = "bgen"
+    haploid_coding: HaploidCoding = "one"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Decode genotypes of `rows`; see `GenotypeSource.blocks`.
@@ -103,7 +111,7 @@ class BgenSource:
                         units = np.empty((n_alleles - 1, n_people), dtype=np.uint16)
                     is_mixed = _decode.decode_bgen(raw, units, ploidy, n_people, n_alleles)
                     before = record
-            except (OSError, ValueError, zlib.error, zstandard.ZstdError) as error:
+            except FAULTS as error:
                 raise DataError(
                     f"{self.paths[0].name}: record {record + 1:,} {error}: {DAMAGED}"
                 ) from error
@@ -117,14 +125,9 @@ class BgenSource:
         if not self.compression:
             return raw
         n_bytes = _U32.unpack_from(raw)[0]
-        if self.compression == 2:
-            found = zstd.decompress(raw[4:], max_output_size=n_bytes)
-        else:
-            # Not more than announced, whatever the stream would unfold to.
-            stream = zlib.decompressobj()
-            found = stream.decompress(memoryview(raw)[4:], n_bytes + 1)
-            if not stream.eof:
-                raise ValueError("does not end where it says")
+        if self.compression == 1:
+            return inflate(memoryview(raw)[4:], n_bytes)
+        found = zstd.decompress(raw[4:], max_output_size=n_bytes)
         if len(found) != n_bytes:
             raise ValueError(f"unfolds to {len(found):,} bytes, not {n_bytes:,}")
         return found

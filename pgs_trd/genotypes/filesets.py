@@ -12,11 +12,12 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from pgs_trd.errors import DataError, UsageError, join_faults
-from pgs_trd.genotypes.alleles import number_sites
+from pgs_trd.genotypes.alleles import SHARED_COLUMNS, find_shared_alleles, number_sites
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
     GenotypeBlock,
     GenotypeSource,
+    HaploidCoding,
     IntArray,
     check_rows,
 )
@@ -46,6 +47,11 @@ class FilesetSource:
     def paths(self) -> tuple[Path, ...]:
         """Files of all members."""
         return tuple(path for member in self.members for path in member.paths)
+
+    @property
+    def haploid_coding(self) -> HaploidCoding:
+        """That of the members, which are of one format."""
+        return self.members[0].haploid_coding
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Give the genotypes of `rows`, member by member; see `GenotypeSource.blocks`."""
@@ -159,6 +165,12 @@ def join_sources(members: Sequence[GenotypeSource]) -> FilesetSource:
     # The smallest row of each site stands for it, as `number_sites` expects of records.
     record = pd.Series(np.arange(len(site))).groupby([number, site]).transform("min").to_numpy()
     variants["site"] = number_sites(variants, record)
+    if any(SHARED_COLUMNS[0] in member.variants for member in members):
+        # What the members know of rows that they left out holds besides what joining shows.
+        joined = np.array(find_shared_alleles(variants))
+        own = np.hstack([find_shared_alleles(member.variants) for member in members])
+        for name, shared in zip(SHARED_COLUMNS, joined | own, strict=True):
+            variants[name] = shared
     samples = first.samples.copy()
     for member in members[1:]:
         known = member.samples["sex"].to_numpy()
@@ -167,9 +179,9 @@ def join_sources(members: Sequence[GenotypeSource]) -> FilesetSource:
 
 
 def _concatenate(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Give the rows of all tables; categories stay categories."""
+    """Give the rows of all tables, less what is of a table alone; categories stay categories."""
     columns = {}
-    for name in tables[0].columns:
+    for name in (name for name in tables[0].columns if name not in SHARED_COLUMNS):
         parts = [table[name] for table in tables]
         if isinstance(parts[0].dtype, pd.CategoricalDtype):
             columns[name] = pd.Series(union_categoricals(parts))

@@ -77,6 +77,11 @@ def open_genotypes(
             sample=sample,
         )
         return open_fileset(path, open_member)
+    if not path.name or (path.is_dir() and not _has_fileset(path)):
+        raise UsageError(
+            f"{path} is a folder: give the prefix of the genotype files in it, such as "
+            f"{path / 'cohort'}, or one of them, such as {path / 'cohort.bed'}"
+        )
     kind = _tell_format(path) if format == "auto" else format
     if sample is not None and kind != "bgen":
         raise UsageError(f"{path.name}: a .sample belongs to BGEN, and this is {kind}")
@@ -97,5 +102,13 @@ def _tell_format(path: Path) -> str:
         return "bgen"
     if name.endswith(VCF_ENDINGS):
         return "vcf"
-    has = {ending: path.with_name(path.name + ending).is_file() for ending in (".bed", ".pgen")}
-    return "plink2" if has[".pgen"] and not has[".bed"] else "plink1"
+    return "plink2" if _has(path, ".pgen") and not _has(path, ".bed") else "plink1"
+
+
+def _has_fileset(path: Path) -> bool:
+    """Tell whether `path`, which is a folder too, is the prefix of files beside it."""
+    return _has(path, ".bed") or _has(path, ".pgen")
+
+
+def _has(path: Path, ending: str) -> bool:
+    return path.with_name(path.name + ending).is_file()

@@ -22,6 +22,7 @@ from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
     GenotypeBlock,
+    HaploidCoding,
     IntArray,
     UInt8Array,
     check_rows,
@@ -52,6 +53,7 @@ class Plink1Source:
     samples: pd.DataFrame
     variants: pd.DataFrame
     format: str = "plink1"
+    haploid_coding: HaploidCoding = "alike"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Read packed rows of the .bed; see `GenotypeSource.blocks`.

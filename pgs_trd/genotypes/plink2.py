@@ -24,6 +24,7 @@ from pgs_trd.genotypes.source import (
     DOSAGE_UNIT,
     MISSING_UNITS,
     GenotypeBlock,
+    HaploidCoding,
     IntArray,
     UInt8Array,
     check_rows,
@@ -59,6 +60,7 @@ class Plink2Source:
     alternative: IntArray = field(repr=False)
     n_alleles: IntArray = field(repr=False)
     format: str = "plink2"
+    haploid_coding: HaploidCoding = "alike"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Decode the genotypes of `rows`, by several threads; see `GenotypeSource.blocks`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ UInt8Array: TypeAlias = npt.NDArray[np.uint8]
 UInt16Array: TypeAlias = npt.NDArray[np.uint16]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+# How one copy is written: as one allele, as two alike, or it cannot be told.
+HaploidCoding: TypeAlias = Literal["one", "alike", "unknown"]
 
 BLOCK_SIZE = 1024
 DOSAGE_UNIT = 1 << 14
@@ -104,6 +107,9 @@ class GenotypeSource(Protocol):
         is unplaced), id (Arrow text), counted_allele, other_allele (upper case;
         categories), site (rows that hold alleles of one site share this number),
         is_par (whether the file places it in a pseudo-autosomal region of X).
+    haploid_coding
+        How one copy is written, as on a man's X: ``"one"`` allele, the ploidy of each
+        call told by the blocks or 2; two ``"alike"``; or ``"unknown"``.
     """
 
     @property
@@ -114,6 +120,11 @@ class GenotypeSource(Protocol):
     @property
     def format(self) -> str:
         """Name of the file format."""
+        ...
+
+    @property
+    def haploid_coding(self) -> HaploidCoding:
+        """How calls of people with one copy are written."""
         ...
 
     @property

@@ -13,12 +13,17 @@ import pandas as pd
 
 from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import _decode
-from pgs_trd.genotypes.alleles import canonical_chromosome
+from pgs_trd.genotypes.alleles import (
+    SHARED_COLUMNS,
+    canonical_chromosome,
+    find_shared_alleles,
+)
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
     GenotypeBlock,
     GenotypeSource,
+    HaploidCoding,
     IntArray,
     UInt8Array,
     check_rows,
@@ -26,8 +31,11 @@ from pgs_trd.genotypes.source import (
 
 BoolArray = npt.NDArray[np.bool_]
 RANGE_ENDING = ".bed1"
-SEX_OF_LETTER = {"1": "male", "m": "male", "2": "female", "f": "female"}
-UNKNOWN_SEX = {"0", "n", "u", "-"}
+SEX_OF_WORD = {
+    "1": "male", "m": "male", "male": "male",
+    "2": "female", "f": "female", "female": "female",
+    **dict.fromkeys(("0", "-9", "na", "nan", "n/a", "u", "unknown"), "unknown"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,11 @@ class SubsetSource:
     def format(self) -> str:
         """Format of the whole source."""
         return self.whole.format
+
+    @property
+    def haploid_coding(self) -> HaploidCoding:
+        """That of the whole source."""
+        return self.whole.haploid_coding
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Give the genotypes of the kept people; see `GenotypeSource.blocks`."""
@@ -118,7 +131,8 @@ def subset_genotypes(
         (from 1, end included): chromosome, start and end of ranges.
     sex
         File of ``FID IID SEX`` or ``IID SEX``, with or without header, that tells
-        the sex of people whose sex the genotypes do not: 1, M, m; 2, F, f; 0, NA.
+        the sex of people whose sex the genotypes do not: 1, M, male; 2, F, female;
+        0, -9, NA, NaN, N/A, U, unknown; in upper or lower case.
 
     Returns
     -------
@@ -157,7 +171,9 @@ def subset_genotypes(
         return source
     kept = variants
     if not rows.all():
-        kept = variants.loc[rows].reset_index(drop=True)
+        # Of a site that is cut in two, the whole table alone tells which alleles are shared.
+        shared = dict(zip(SHARED_COLUMNS, find_shared_alleles(variants), strict=True))
+        kept = variants.assign(**shared).loc[rows].reset_index(drop=True)
     return SubsetSource(
         source,
         samples.loc[people].reset_index(drop=True),
@@ -318,16 +334,15 @@ def _is_covered(position: IntArray, start: pd.Series[int], end: pd.Series[int]) 
 def _fill_sex(samples: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Give the people with the sex of the file where theirs is unknown."""
     people = _read_people(path, with_sex=True)
-    first = people["SEX"].str[0].str.lower()
-    unknown = ~first.isin(set(SEX_OF_LETTER) | UNKNOWN_SEX)
-    if unknown.any():
+    told = people["SEX"].str.lower().map(SEX_OF_WORD).to_numpy(dtype=object)
+    wrong = pd.isna(told)
+    if wrong.any():
         raise DataError(
-            f"{path.name}: {int(unknown.sum()):,} of {len(people):,} sexes are none of 1, M, 2, F, "
-            f"0, NA, the first in row {int(unknown.to_numpy().argmax()) + 1:,}"
+            f"{path.name}: {int(wrong.sum()):,} of {len(people):,} sexes are none of 1, M, male, "
+            f"2, F, female, 0, NA, unknown, the first in row {int(wrong.argmax()) + 1:,}"
         )
     rows = _match_people(samples, people)
     _warn_of_absent(path, "sex", "people", int((rows < 0).sum()), len(rows))
-    told = first.map(SEX_OF_LETTER).fillna("unknown").to_numpy(dtype=object)
     is_told = (rows >= 0) & (told != "unknown")
     sex = samples["sex"].to_numpy(dtype=object).copy()
     before = sex[rows[is_told]]

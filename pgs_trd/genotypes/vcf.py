@@ -16,7 +16,13 @@ from pgs_trd.errors import DataError, UsageError
 from pgs_trd.genotypes import _decode
 from pgs_trd.genotypes.decoding import Piece, decode_blocks
 from pgs_trd.genotypes.plink1 import check_people
-from pgs_trd.genotypes.source import BLOCK_SIZE, GenotypeBlock, IntArray, check_rows
+from pgs_trd.genotypes.source import (
+    BLOCK_SIZE,
+    GenotypeBlock,
+    HaploidCoding,
+    IntArray,
+    check_rows,
+)
 from pgs_trd.genotypes.vcf_htslib import (
     HalfCalls,
     HtslibSource,
@@ -57,6 +63,11 @@ class VcfSource:
     record: IntArray = dataclass_field(repr=False)
     alternative: IntArray = dataclass_field(repr=False)
     format: str = "vcf"
+
+    @property
+    def haploid_coding(self) -> HaploidCoding:
+        """Calls say how many alleles they have, dosages (DS) do not."""
+        return "one" if self.field == "GT" else "unknown"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Decode the genotypes of `rows`; see `GenotypeSource.blocks`.

@@ -23,6 +23,7 @@ from pgs_trd.genotypes.source import (
     MISSING_UNITS,
     FloatArray,
     GenotypeBlock,
+    HaploidCoding,
     Int8Array,
     IntArray,
     check_rows,
@@ -48,6 +49,11 @@ class HtslibSource:
     record: IntArray = dataclass_field(repr=False)
     alternative: IntArray = dataclass_field(repr=False)
     format: str = "vcf"
+
+    @property
+    def haploid_coding(self) -> HaploidCoding:
+        """Calls say how many alleles they have, dosages (DS) do not."""
+        return "one" if self.field == "GT" else "unknown"
 
     def blocks(self, rows: IntArray, *, block_size: int = BLOCK_SIZE) -> Iterator[GenotypeBlock]:
         """Decode the genotypes of `rows`; see `VcfSource.blocks`."""
@@ -164,6 +170,9 @@ def record_dosages(record: Any, where: str) -> FloatArray:
     if values is None:
         raise DataError(f"{where} has no DS (its FORMAT is {':'.join(record.FORMAT)})")
     n_alternatives = len(record.ALT)
+    if values.shape[1] == 1 < n_alternatives and np.isnan(values).all():
+        # One "." may stand for all of a person's dosages; here nobody has any.
+        return np.full((len(values), n_alternatives), np.nan)
     if values.shape[1] != n_alternatives:
         raise DataError(
             f"{where} has {values.shape[1]} dosages a person "

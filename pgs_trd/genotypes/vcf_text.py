@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from pgs_trd.errors import DataError
 from pgs_trd.genotypes import _decode
 from pgs_trd.genotypes.decoding import Stamp, read_at, run_ahead, text_column
+from pgs_trd.genotypes.decoding_gzip import GZIP_BITS, INFLATE_ERRORS, inflate
 from pgs_trd.genotypes.source import IntArray
 from pgs_trd.genotypes.variants import make_variants
 
@@ -31,6 +31,7 @@ END, CHROMOSOME, ID, REF, ALT, FORMAT, POSITION, PEOPLE, N_ALLELES, NEXT = (
     1, 2, 4, 6, 8, 10, 12, 13, 14, 15,
 )  # fmt: skip
 LINE_COLUMNS = 16
+FAULTS: tuple[type[Exception], ...] = (*INFLATE_ERRORS, ValueError)
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class VcfText:
             at = int(self.place[first])
             raw = memoryview(read_at(handle, at, int(self.place[last + 1]) - at))
             cuts = (self.place[first : last + 2] - at).tolist()
+            sizes = np.diff(self.text_place[first : last + 2]).tolist()
             parts = [
-                zlib.decompress(raw[a:b], wbits=31, bufsize=1 << 16) for a, b in pairwise(cuts)
+                inflate(raw[a:b], n_bytes, wbits=GZIP_BITS)
+                for (a, b), n_bytes in zip(pairwise(cuts), sizes, strict=True)
             ]
-            if sum(map(len, parts)) != self.text_place[last + 1] - self.text_place[first]:
-                raise ValueError("a block unfolds to another length than it says")
-        except (OSError, ValueError, zlib.error) as error:
+        except FAULTS as error:
             raise DataError(
                 f"{self.path.name}: text from byte {start:,} cannot be read as VCF: {DAMAGED}"
             ) from error

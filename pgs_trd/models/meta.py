@@ -170,7 +170,8 @@ def _rows_that_stand(estimates: pd.DataFrame) -> pd.Series:
     if n_wrong:
         raise ModelDataError(
             f"estimates: {n_wrong:,} of {int(ok.sum()):,} rows with status 'ok' or 'firth' "
-            "have no finite beta or no positive se: rows without numbers need a status that says why"
+            "have no finite beta or no positive se: rows without numbers need a status that says "
+            "why"
         )
     return pd.Series(ok)
 

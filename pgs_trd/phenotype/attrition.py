@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from pgs_trd.phenotype.definition import Definition
+from pgs_trd.phenotype.rule_types import AdequateWithVisits
 
 
-def count_attrition(table: pd.DataFrame, definition: Definition) -> pd.DataFrame:
+def count_attrition(n_by_reason: Mapping[str, int], definition: Definition) -> pd.DataFrame:
     """Count who stays and who leaves at each rule, from everybody to the two classes.
+
+    Parameters
+    ----------
+    n_by_reason
+        People by the reason of their class.
 
     Returns
     -------
@@ -18,8 +26,7 @@ def count_attrition(table: pd.DataFrame, definition: Definition) -> pd.DataFrame
         Each step takes in who the one before let out; those who left and those the
         last step let out are everybody.
     """
-    counts = table["reason"].value_counts()
-    n_people = len(table)
+    n_people = int(sum(n_by_reason.values()))
     steps: list[dict[str, object]] = [
         {
             "step": "people",
@@ -32,7 +39,7 @@ def count_attrition(table: pd.DataFrame, definition: Definition) -> pd.DataFrame
         }
     ]
     for step, reason, rule in _steps(definition):
-        n_left = int(counts.get(reason, 0))
+        n_left = int(n_by_reason.get(reason, 0))
         steps.append(
             {
                 "step": step,
@@ -55,8 +62,8 @@ def _steps(definition: Definition) -> list[tuple[str, str, str]]:
         "ever": "at any time",
         "never": "not applied",
     }[definition.exclusions.when]
-    n_failures, min_days = definition.resistant.n_failures, definition.trials.min_days
-    return [
+    min_days = definition.trials.min_days
+    steps = [
         ("any_depression_code", "no_depression_code", "a depression code of any tier"),
         (
             "mdd",
@@ -65,18 +72,38 @@ def _steps(definition: Definition) -> list[tuple[str, str, str]]:
         ),
         ("no_bipolar", "excluded_bipolar", f"no bipolar disorder ({when})"),
         ("no_psychosis", "excluded_psychosis", f"no psychosis ({when})"),
-        ("treated", "untreated", "an antidepressant on or after the first diagnosis"),
-        ("adequate", "inadequate_trials", f"resistant, or a trial of {min_days} days or more"),
+    ]
+    if definition.other_exclusions:
+        others = ", ".join(name.replace("_", " ") for name in definition.other_exclusions)
+        steps.append(("no_other_exclusion", "excluded_other", f"no {others} ({when})"))
+    steps.append(("treated", "untreated", _treated(definition.trials.lead_days)))
+    if getattr(responsive, "min_adequate", 0) > 0:
+        steps.append(
+            ("adequate", "inadequate_trials", f"resistant, or a trial of {min_days} days or more")
+        )
+    steps.append(
         (
             "resistant_or_simple",
             "partial",
-            f"resistant ({n_failures} failures, then another drug), or at most "
-            f"{responsive.max_ingredients} drugs and failures up to {responsive.max_failures}",
-        ),
+            f"{definition.resistant.text}, or {responsive.text}",
+        )
+    )
+    if isinstance(responsive, AdequateWithVisits):
+        steps.append(("visits", "few_visits", f"resistant, or {responsive.text}"))
+    steps.append(
         (
             "followed",
             "insufficient_follow_up",
             f"resistant, or observed {responsive.min_followup_days} days or more "
             "from the first trial",
-        ),
-    ]
+        )
+    )
+    return steps
+
+
+def _treated(lead_days: int | None) -> str:
+    if lead_days is None:
+        return "an antidepressant"
+    if lead_days == 0:
+        return "an antidepressant on or after the first diagnosis"
+    return f"an antidepressant from {lead_days} days before the first diagnosis on"

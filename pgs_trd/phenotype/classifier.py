@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pgs_trd.errors import DataError
+from pgs_trd.phenotype.arrays import NEVER, BoolArray, IntArray, to_dates
 from pgs_trd.phenotype.attrition import count_attrition
-from pgs_trd.phenotype.definition import Definition, load_definition
-from pgs_trd.phenotype.people import describe_people, observed_until
-from pgs_trd.phenotype.rules import TRIAL_COLUMNS, count_trials, resistance_dates
-from pgs_trd.tables import require_columns
+from pgs_trd.phenotype.cohort import Cohort, read_cohort
+from pgs_trd.phenotype.definition import Definition, list_grids, load_definition, load_grid
+from pgs_trd.phenotype.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from pgs_trd.ehr.records import Ehr
@@ -39,6 +39,23 @@ COLUMNS = (
     "resistant_date",
     "exclusion_date",
 )
+REASONS = (
+    "no_depression_code",
+    "depression_code_not_mdd",
+    "excluded_bipolar",
+    "excluded_psychosis",
+    "excluded_other",
+    "resistant",
+    "untreated",
+    "inadequate_trials",
+    "partial",
+    "few_visits",
+    "insufficient_follow_up",
+    "responsive",
+)
+"""Why a person has a class, in the order in which they are asked."""
+
+_CLASSES = {"no_depression_code": "no_mdd", "resistant": "trd", "responsive": "responsive"}
 
 
 @dataclass(frozen=True)
@@ -63,11 +80,14 @@ class Phenotype:
         Everybody, step by step (`count_attrition`).
     definition
         What was applied.
+    cohort
+        What it was applied to; `explain` reads it.
     """
 
     table: pd.DataFrame
     attrition: pd.DataFrame
     definition: Definition
+    cohort: Cohort | None = field(default=None, repr=False, compare=False)
 
 
 def classify(
@@ -93,104 +113,123 @@ def classify(
         If `trials` lacks columns or holds people who are not in the records.
     """
     rules = load_definition(definition) if isinstance(definition, str) else definition
-    require_columns(trials, TRIAL_COLUMNS, "trials")
-    people = describe_people(ehr, rules)
-    _check_people(trials, people)
-    people = _add_trials(people, trials, rules)
-    periods = observed_until(ehr, people["person_id"], people["index_date"])
-    observed = (periods["period_end"] - people["index_date"]).dt.days
-    people["is_followed"] = (observed >= rules.responsive.min_followup_days).fillna(False)
-    people = _add_exclusion(people, rules)
-    people["reason"] = _reasons(people, rules)
-    people["phenotype"] = _classes(people["reason"])
-    is_excluded = people["reason"].isin(["excluded_bipolar", "excluded_psychosis"])
-    people["is_mdd"] = people["mdd_date"].notna() & ~is_excluded
-    people["trd_date"] = people["resistant_date"].where(people["phenotype"] == "trd")
-    table = people[list(COLUMNS)]
-    return Phenotype(table, count_attrition(table, rules), rules)
+    return _classify_one(Evaluation(read_cohort(ehr, trials)), rules)
 
 
-def _check_people(trials: pd.DataFrame, people: pd.DataFrame) -> None:
-    known = trials["person_id"].isin(people["person_id"])
-    n_unknown = int(trials.loc[~known, "person_id"].nunique())
-    if n_unknown:
-        raise DataError(
-            f"trials: {n_unknown:,} of {trials['person_id'].nunique():,} people are not in the "
-            "records: were the trials built from other records?"
+def classify_grid(
+    ehr: Ehr,
+    trials: pd.DataFrame,
+    definitions: str | Sequence[str | Definition] = "grid",
+) -> dict[str, Phenotype]:
+    """Classify everybody under many definitions; records and trials are read once.
+
+    Parameters
+    ----------
+    trials
+        From `build_trials` on the same records.
+    definitions
+        The id of a grid (`list_grids`), or definitions and ids of presets.
+
+    Returns
+    -------
+    dict
+        By definition id, in the order given, what `classify` gives for each alone.
+
+    Raises
+    ------
+    UsageError
+        If there is no such grid or definition.
+    DataError
+        If `trials` lacks columns or holds people who are not in the records.
+    """
+    if isinstance(definitions, str):
+        chosen: Sequence[str | Definition] = (
+            load_grid(definitions) if definitions in list_grids() else (definitions,)
         )
-
-
-def _add_trials(people: pd.DataFrame, trials: pd.DataFrame, rules: Definition) -> pd.DataFrame:
-    """Add the counts of counted trials, the index date and the date of resistance."""
-    first = trials["person_id"].map(people.set_index("person_id")["mdd_date"])
-    earliest = first - pd.Timedelta(days=rules.trials.lead_days)
-    counted = trials[(trials["start_date"] >= earliest).fillna(False)]
-    counts = count_trials(
-        counted, min_days=rules.trials.min_days, link_days=rules.resistant.link_days
-    )
-    dates = resistance_dates(counted, rules.resistant, min_days=rules.trials.min_days)
-    people = people.join(counts, on="person_id").join(dates, on="person_id")
-    numbers = ["n_trials", "n_adequate", "n_failed", "n_ingredients"]
-    people[numbers] = people[numbers].fillna(0).astype(np.int64)
-    for column in ("first_start", "resistant_date"):
-        people[column] = people[column].astype("datetime64[ns]")
-    people["index_date"] = people["first_start"].fillna(people["mdd_date"])
-    return people
-
-
-def _add_exclusion(people: pd.DataFrame, rules: Definition) -> pd.DataFrame:
-    """Add the first excluding diagnosis, and whether it came in time to exclude."""
-    dates = people[["bipolar_date", "psychosis_date"]]
-    exclusion = dates.min(axis=1)
-    window = pd.Timedelta(days=rules.responsive.min_followup_days)
-    decision = people["resistant_date"].fillna(people["index_date"] + window)
-    if rules.exclusions.when == "never":
-        is_excluded = pd.Series(False, index=people.index)
-    elif rules.exclusions.when == "ever":
-        is_excluded = exclusion.notna()
     else:
-        is_excluded = exclusion <= decision
-    is_bipolar = people["bipolar_date"] == exclusion
-    return people.assign(
-        exclusion_date=exclusion,
-        excludes_bipolar=is_excluded & is_bipolar,
-        excludes_psychosis=is_excluded & ~is_bipolar,
-    )
+        chosen = definitions
+    rules = [load_definition(each) if isinstance(each, str) else each for each in chosen]
+    evaluation = Evaluation(read_cohort(ehr, trials))
+    return {each.id: _classify_one(evaluation, each) for each in rules}
 
 
-def _reasons(people: pd.DataFrame, rules: Definition) -> pd.Series:
-    """Give the first reason that applies; the order is that of the attrition."""
-    responsive = rules.responsive
-    is_simple = (
-        (people["n_adequate"] >= responsive.min_adequate)
-        & (people["n_ingredients"] <= responsive.max_ingredients)
-        & (people["n_failed"] <= responsive.max_failures)
-    )
-    has_mdd = people["mdd_date"].notna()
-    reasons: list[tuple[str, pd.Series]] = [
-        ("no_depression_code", ~has_mdd & ~people["has_depression_code"]),
-        ("depression_code_not_mdd", ~has_mdd),
-        ("excluded_bipolar", people["excludes_bipolar"]),
-        ("excluded_psychosis", people["excludes_psychosis"]),
-        ("resistant", people["resistant_date"].notna()),
-        ("untreated", people["n_trials"] == 0),
-        ("inadequate_trials", people["n_adequate"] == 0),
-        ("partial", ~is_simple),
-        ("insufficient_follow_up", ~people["is_followed"]),
-    ]
-    chosen = np.select(
-        [mask.to_numpy(dtype=bool) for _, mask in reasons],
-        [name for name, _ in reasons],
-        default="responsive",
-    )
-    return pd.Series(chosen, index=people.index, dtype=object)
-
-
-def _classes(reasons: pd.Series) -> pd.Series:
-    named = {
-        "no_depression_code": "no_mdd",
-        "resistant": "trd",
-        "responsive": "responsive",
+def _classify_one(evaluation: Evaluation, rules: Definition) -> Phenotype:
+    cohort, counts = evaluation.cohort, evaluation.counts(rules)
+    first, known = evaluation.depression(rules.depression)
+    resistant, _ = evaluation.resistance(rules)
+    index = np.where(counts["first_start"] < NEVER, counts["first_start"], first)
+    excluded, exclusion = _exclusion(evaluation, rules, index, resistant)
+    codes = _reasons(evaluation, rules, index, excluded)
+    names = np.array(REASONS, dtype=object)
+    classes = np.array([_CLASSES.get(name, "neither") for name in REASONS], dtype=object)
+    is_excluded = np.isin(codes, [REASONS.index(f"excluded_{name}") for name in excluded])
+    is_trd = codes == REASONS.index("resistant")
+    columns = {
+        "phenotype": classes[codes],
+        "reason": names[codes],
+        "is_mdd": (first < NEVER) & ~is_excluded,
+        "mdd_date": to_dates(first),
+        "mdd_known_date": to_dates(known),
+        "index_date": to_dates(index),
+        "trd_date": to_dates(np.where(is_trd, resistant, NEVER)),
+        "resistant_date": to_dates(resistant),
+        "exclusion_date": to_dates(exclusion),
+        **{name: counts[name] for name in ("n_trials", "n_adequate", "n_failed", "n_ingredients")},
     }
-    classes: pd.Series = reasons.map(named).fillna("neither").astype(object)
-    return classes
+    # No copy of what all definitions share: a grid holds many tables of all people.
+    people = {name: cohort.people[name] for name in cohort.people.columns}
+    table = pd.DataFrame({name: {**columns, **people}[name] for name in COLUMNS}, copy=False)
+    n_left = dict(zip(REASONS, np.bincount(codes, minlength=len(REASONS)), strict=True))
+    return Phenotype(table, count_attrition(n_left, rules), rules, cohort)
+
+
+def _exclusion(
+    evaluation: Evaluation, rules: Definition, index: IntArray, resistant: IntArray
+) -> tuple[dict[str, BoolArray], IntArray]:
+    """Say who is excluded by what, and give the first excluding diagnosis."""
+    days = {
+        "bipolar": evaluation.exclusion(rules.exclusions.bipolar),
+        "psychosis": evaluation.exclusion(rules.exclusions.psychosis),
+        "other": evaluation.exclusion(rules.other_exclusions),
+    }
+    exclusion = np.minimum(np.minimum(days["bipolar"], days["psychosis"]), days["other"])
+    decision = np.where(resistant < NEVER, resistant, index + rules.responsive.min_followup_days)
+    excluded = exclusion < NEVER
+    if rules.exclusions.when == "never":
+        excluded = np.zeros(len(index), dtype=bool)
+    elif rules.exclusions.when == "before_decision":
+        excluded &= exclusion <= decision
+    found: dict[str, BoolArray] = {}
+    for name, day in days.items():
+        found[name] = excluded & (day == exclusion)
+        excluded = excluded & ~found[name]
+    return found, exclusion
+
+
+def _reasons(
+    evaluation: Evaluation, rules: Definition, index: IntArray, excluded: dict[str, BoolArray]
+) -> IntArray:
+    """Find the first reason that applies (its place in `REASONS`)."""
+    cohort, counts, rule = evaluation.cohort, evaluation.counts(rules), rules.responsive
+    first, _ = evaluation.depression(rules.depression)
+    resistant, _ = evaluation.resistance(rules)
+    _, until = cohort.observed(index)
+    followed = (until < NEVER) & (until - index >= rule.min_followup_days)
+    asks_adequate = getattr(rule, "min_adequate", 0) > 0
+    asks_trials = getattr(rule, "min_trials", 1) > 0
+    has_mdd = first < NEVER
+    masks = {
+        "no_depression_code": ~has_mdd & ~cohort.has_depression_code,
+        "depression_code_not_mdd": ~has_mdd,
+        **{f"excluded_{name}": mask for name, mask in excluded.items()},
+        "resistant": resistant < NEVER,
+        "untreated": (counts["n_trials"] == 0) & asks_trials,
+        "inadequate_trials": (counts["n_adequate"] == 0) & asks_adequate,
+        "partial": ~evaluation.is_responsive(rules),
+        "few_visits": ~evaluation.has_visits(rules, index),
+        "insufficient_follow_up": ~followed,
+    }
+    codes = np.full(cohort.n_people, len(REASONS) - 1, dtype=np.int64)
+    for number in range(len(REASONS) - 2, -1, -1):
+        codes[masks[REASONS[number]]] = number
+    return codes

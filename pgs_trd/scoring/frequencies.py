@@ -33,7 +33,7 @@ def read_frequencies(path: str | Path) -> pd.DataFrame:
     ----------
     path
         Text with a header, plain or compressed. Columns are recognised by name: id,
-        allele (ALT, A1), other_allele (REF, A2), frequency (ALT_FREQS, MAF) of
+        allele (ALT, A1), other_allele (REF, A2), frequency (ALT_FREQS; MAF beside A1) of
         `allele`, and, if they are there, chromosome and position.
 
     Returns
@@ -47,30 +47,43 @@ def read_frequencies(path: str | Path) -> pd.DataFrame:
     UsageError
         If there is no such file.
     DataError
-        If a column is missing, or a frequency lies outside [0, 1].
+        If a column is missing or stands twice under two names, the file cannot be read,
+        or a frequency lies outside [0, 1].
     """
     path = Path(path)
     head = read_head(path)
     lower = [name.strip().lower() for name in head.columns]
-    places = {
-        ours: next(lower.index(name) for name in names if name in lower)
-        for ours, names in NAMES.items()
-        if any(name in lower for name in names)
-    }
-    absent = [name for name in NEEDED if name not in places]
-    if absent:
-        faults = [f"no column {name} ({', '.join(NAMES[name])})" for name in absent]
+    found = {ours: [name for name in lower if name in names] for ours, names in NAMES.items()}
+    faults = [f"no column {name} ({', '.join(NAMES[name])})" for name in NEEDED if not found[name]]
+    faults += [
+        f"{len(names)} columns could be the {ours}: {', '.join(names)}"
+        for ours, names in found.items()
+        if len(names) > 1
+    ]
+    if found["frequency"] == ["maf"] and found["allele"] != ["a1"]:
+        faults.append("MAF is the frequency of A1 only beside columns A1 and A2")
+    if faults:
         raise DataError(join_faults(path.name, faults))
-    with open_rows(path, head) as stream:
-        table = pd.read_csv(
-            stream,
-            sep=head.separator if head.separator != " " else r"\s+",
-            header=None,
-            names=range(len(head.columns)),
-            usecols=sorted(places.values()),
-            dtype=str,
-            keep_default_na=False,
-        )
+    places = {ours: lower.index(names[0]) for ours, names in found.items() if names}
+    try:
+        with open_rows(path, head) as stream:
+            table = pd.read_csv(
+                stream,
+                sep=head.separator if head.separator != " " else r"\s+",
+                header=None,
+                names=range(len(head.columns) + 1),  # one too many, so that a longer row shows
+                dtype=str,
+                keep_default_na=False,
+                na_values=[""],
+                index_col=False,
+            )
+        if table.iloc[:, -1].notna().any() or table.iloc[:, -2].isna().any():
+            raise pd.errors.ParserError("rows of other lengths")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path.name}: cannot be read as a table of {len(head.columns)} columns: rows of "
+            "other lengths, no rows, or not text"
+        ) from error
     table = pd.DataFrame({ours: table[place] for ours, place in places.items()})
     frequency = pd.to_numeric(table["frequency"], errors="coerce").to_numpy(float)
     wrong = (frequency < 0) | (frequency > 1)
@@ -98,8 +111,8 @@ def read_frequencies(path: str | Path) -> pd.DataFrame:
 def align_frequencies(frequencies: pd.DataFrame, variants: pd.DataFrame) -> FloatArray:
     """Give the frequency of each variant's counted allele; NaN where it is not stated.
 
-    A row belongs to a variant of the same id, or of the same place if the table has
-    positions, whose two alleles are its own, in either order. Rows that contradict
+    A row belongs to a variant of the same place, or if it has no position of the same
+    id, whose two alleles are its own, in either order. Rows that contradict
     each other count as not stated.
 
     Parameters
@@ -109,26 +122,31 @@ def align_frequencies(frequencies: pd.DataFrame, variants: pd.DataFrame) -> Floa
     variants
         Of a `GenotypeSource`.
     """
-    has_places = bool((frequencies["position"] > 0).all())
-    keys = ["chromosome", "position"] if has_places else ["id"]
     found = np.full(len(variants), np.nan)
-    ours = variants[[*keys, "counted_allele", "other_allele"]].astype(
-        dict.fromkeys((*keys[:1], "counted_allele", "other_allele"), object)
-    )
-    ours["place"] = np.arange(len(variants))
-    for allele, other, is_swapped in (
-        ("allele", "other_allele", False),
-        ("other_allele", "allele", True),
+    is_placed = (frequencies["position"] > 0).to_numpy()
+    for keys, theirs in (
+        (["chromosome", "position"], frequencies[is_placed]),
+        (["id"], frequencies[~is_placed]),
     ):
-        theirs = frequencies[[*keys, allele, other, "frequency"]].set_axis(
-            [*keys, "counted_allele", "other_allele", "frequency"], axis=1
-        )
-        theirs = theirs.astype(
-            dict.fromkeys((*keys[:1], "counted_allele", "other_allele"), object)
-        ).dropna(subset=["frequency"])
-        theirs = theirs.drop_duplicates()
-        theirs = theirs[~theirs.duplicated([*keys, "counted_allele", "other_allele"], keep=False)]
-        both = ours.merge(theirs, on=[*keys, "counted_allele", "other_allele"])
-        values = both["frequency"].to_numpy()
-        found[both["place"].to_numpy()] = 1.0 - values if is_swapped else values
+        values = _look_up(theirs, variants, keys)
+        found = np.where(np.isnan(found), values, found)
     return found
+
+
+def _look_up(theirs: pd.DataFrame, variants: pd.DataFrame, keys: list[str]) -> FloatArray:
+    """Give the frequency of each variant's counted allele by `keys` and both alleles."""
+    names = [*keys, "counted_allele", "other_allele"]
+    # Only what has no number is made plain text: categories of two tables do not compare.
+    texts = dict.fromkeys((n for n in names if n != "position"), object)
+    rows = [
+        theirs[[*keys, first, second]].set_axis(names, axis=1).astype(texts).assign(f=frequency)
+        for first, second, frequency in (
+            ("allele", "other_allele", theirs["frequency"].to_numpy()),
+            ("other_allele", "allele", 1.0 - theirs["frequency"].to_numpy()),
+        )
+    ]
+    both = pd.concat(rows, ignore_index=True).dropna(subset=["f"]).drop_duplicates()
+    both = both[~both.duplicated(names, keep=False)]
+    joined = variants[names].astype(texts).merge(both, on=names, how="left")
+    values: FloatArray = joined["f"].to_numpy(dtype=np.float64)
+    return values

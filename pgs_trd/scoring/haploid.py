@@ -7,6 +7,7 @@ alleles, as one, or not at all; the rules are those of plink2's --score.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgs_trd.errors import DataError, PgsTrdWarning
 from pgs_trd.genotypes import GenotypeBlock, GenotypeSource
 from pgs_trd.genotypes.source import DOSAGE_UNIT, MISSING_UNITS
 from pgs_trd.scoring.kernel import CodeArray, IntArray, Kernel
@@ -40,6 +42,8 @@ class AlleleRule:
         Both False where sex is unknown.
     male_x
         Whether a man's X counts from 0 to 2, as plink2 has it, or from 0 to 1.
+    states_ploidy
+        Whether the file says how many alleles each call has; on X it is believed.
     """
 
     on_x: BoolArray
@@ -48,21 +52,53 @@ class AlleleRule:
     is_male: BoolArray
     is_female: BoolArray
     male_x: MaleX
+    states_ploidy: bool
 
     @classmethod
-    def of(cls, genotypes: GenotypeSource, male_x: MaleX) -> AlleleRule:
-        """Make the rule for a source."""
+    def of(cls, genotypes: GenotypeSource, male_x: MaleX, rows: IntArray) -> AlleleRule:
+        """Make the rule for a source of which some rows are scored.
+
+        Raises
+        ------
+        DataError
+            If rows on X, Y or mitochondria are scored from dosages that may run to one
+            or to two where a person has one copy.
+        """
         variants, sex = genotypes.variants, genotypes.samples["sex"].to_numpy()
         chromosome = pd.Categorical(variants["chromosome"])
         par = variants["is_par"].to_numpy() if "is_par" in variants else False
-        return cls(
+        coding = genotypes.haploid_coding
+        rule = cls(
             on_x=np.asarray(chromosome == "X") & ~np.asarray(par, dtype=bool),
             on_y=np.asarray(chromosome == "Y"),
             on_mt=np.asarray(chromosome == "MT"),
             is_male=sex == "male",
             is_female=sex == "female",
             male_x=male_x,
+            states_ploidy=coding == "one",
         )
+        rule._check(coding, rows)
+        return rule
+
+    def _check(self, coding: str, rows: IntArray) -> None:
+        """Refuse what cannot be counted, and warn of what counts in an unwanted way."""
+        n_x, n_y, n_mt = (int(on[rows].sum()) for on in (self.on_x, self.on_y, self.on_mt))
+        if coding == "unknown" and n_x + n_y + n_mt:
+            raise DataError(
+                f"{n_x + n_y + n_mt:,} scored variants lie on X, Y or mitochondria, and dosages "
+                "(DS) do not say whether those of people with one copy run to 1 or to 2: take "
+                "calls (GT, --vcf-field GT), leave these variants out (--exclude), or give "
+                "another format"
+            )
+        n_unknown = int((~self.is_male & ~self.is_female).sum())
+        if n_unknown and coding == "alike" and n_x + n_y:
+            warnings.warn(
+                f"{n_unknown:,} of {len(self.is_male):,} people have no sex, and {n_x:,} scored "
+                f"variants lie on X, {n_y:,} on Y: on X they count as women, on Y as nothing, as "
+                "in plink2; give their sex (--update-sex)",
+                PgsTrdWarning,
+                stacklevel=4,
+            )
 
     def ploidies(self, block: GenotypeBlock) -> tuple[IntArray, Int8Array] | None:
         """Give the rows of a block that are not diploid for all, and everybody's ploidy.
@@ -74,7 +110,8 @@ class AlleleRule:
         ploidy : (n_special, n_people)
             2, 1 or 0; on Y 0 for all but men, save calls that a file with ploidies
             has of people of unknown sex. A missing call has the ploidy that its
-            chromosome and the person's sex give it.
+            chromosome and the person's sex give it. Nothing depends on which other
+            variants are in the block.
         """
         on_x, on_y, on_mt = (flags[block.rows] for flags in (self.on_x, self.on_y, self.on_mt))
         special = on_y | on_mt | (on_x if self.is_male.any() else False)
@@ -83,14 +120,17 @@ class AlleleRule:
         rows = np.flatnonzero(special)
         if not len(rows):
             return None
+        on_x, on_y, on_mt = on_x[rows], on_y[rows], on_mt[rows]
         ploidy = np.full((len(rows), len(self.is_male)), 2, dtype=np.int8)
-        ploidy[on_mt[rows]] = 1
-        ploidy[on_y[rows]] = self.is_male
-        ploidy[np.ix_(on_x[rows], self.is_male)] = 1
-        if block.ploidy is not None:
-            stated = block.ploidy[rows]
-            ploidy = np.where(stated > 0, stated, ploidy)
-        ploidy[np.ix_(on_y[rows], self.is_female)] = 0
+        ploidy[on_mt] = 1
+        ploidy[on_y] = self.is_male
+        ploidy[np.ix_(on_x, self.is_male)] = 1
+        if block.ploidy is not None or self.states_ploidy:
+            stated = _stated(block, rows, len(self.is_male))
+            believed = ~on_y & ~on_mt
+            ploidy[believed] = np.where(stated > 0, stated, ploidy)[believed]
+            unknown = ~self.is_male & ~self.is_female
+            ploidy[on_y] |= (stated[on_y] > 0) & unknown
         return rows, ploidy
 
     def count_x_twice(self, block: GenotypeBlock, rows: IntArray, ploidy: Int8Array) -> Int8Array:
@@ -102,21 +142,34 @@ class AlleleRule:
         return alleles
 
 
-def write_alike(block: GenotypeBlock, rows: IntArray, ploidy: Int8Array) -> GenotypeBlock:
-    """Write haploid calls of a block with its own ploidy as two copies alike."""
+def _stated(block: GenotypeBlock, rows: IntArray, n_people: int) -> Int8Array:
+    """Give the ploidy that the file states; 0 where the call is missing."""
+    if block.ploidy is not None:
+        return block.ploidy[rows]
+    if block.codes is not None:
+        bits = np.unpackbits(block.codes[rows], axis=1, bitorder="little")[:, : 2 * n_people]
+        is_missing = (bits[:, 0::2] == 1) & (bits[:, 1::2] == 0)
+        return np.where(is_missing, np.int8(0), np.int8(2))
+    assert block.units is not None
+    return np.where(block.units[rows] == MISSING_UNITS, np.int8(0), np.int8(2))
+
+
+def write_alike(block: GenotypeBlock, rows: IntArray) -> GenotypeBlock:
+    """Write the calls that a file states as haploid as two copies alike."""
     if block.ploidy is None:
         return block
+    is_single = block.ploidy[rows] == 1
     if block.codes is None:
         assert block.units is not None
         units = block.units.copy()
         some = units[rows]
-        units[rows] = np.where((ploidy == 1) & (some != MISSING_UNITS), 2 * some, some)
+        units[rows] = np.where(is_single & (some != MISSING_UNITS), 2 * some, some)
         return replace(block, units=units)
     codes = block.codes.copy()
     part = codes[rows]
     # One copy is 10 in PLINK 1's code, two are 00.
     is_one = part & HIGH_BITS & ~(part << 1)
-    codes[rows] = part & ~(is_one & pack_mask(ploidy == 1))
+    codes[rows] = part & ~(is_one & pack_mask(is_single))
     return replace(block, codes=codes)
 
 

@@ -253,7 +253,7 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float, n_parts: int) ->
     if len(failed) > 1:
         message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
     if len(failed) == len(summary):
-        raise MatchRateError(message)
+        raise MatchRateError(message, summary=summary)
     warnings.warn(message, PgsTrdWarning, stacklevel=3)
 
 

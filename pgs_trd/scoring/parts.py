@@ -55,6 +55,8 @@ class ScorePart:
         That decide about the numbers.
     version
         Of pgs_trd.
+    samples
+        person_id and family_id of the people, in the order of `scores`.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class ScorePart:
     weights: tuple[str, ...]
     options: Mapping[str, Any]
     version: str
+    samples: pd.DataFrame
 
     @property
     def name(self) -> str:
@@ -144,6 +147,12 @@ def _unpack_bits(column: pa.ChunkedArray, n_scores: int) -> BoolArray:
     return bits
 
 
+def part_files(path: Path) -> list[Path]:
+    """Give the files that a part may consist of, by the path of its scores."""
+    companions = [beside(path, name) for name in ("match", "summary", "alleles", "averages")]
+    return [path, sidecar_path(path), *companions]
+
+
 def read_part(path: Path) -> ScorePart:
     """Read what ``pgs-trd score --part`` wrote.
 
@@ -159,7 +168,8 @@ def read_part(path: Path) -> ScorePart:
     facts = _read_sidecar(path)
     _check_files(path, facts["files"])
     scores = _read_people(path)
-    alleles = _read_people(beside(path, "alleles"))
+    alleles = _read_people(beside(path, "alleles"), "family_id")
+    families = alleles.pop("family_id")
     summary = read_table(beside(path, "summary"))
     names = tuple(tuple(of_file) for of_file in facts["scores"])
     every = [name for of_file in names for name in of_file]
@@ -180,6 +190,7 @@ def read_part(path: Path) -> ScorePart:
         weights=tuple(checksums),
         options=options,
         version=facts["versions"]["pgs-trd"],
+        samples=families.loc[scores.index].reset_index(),
     )
 
 
@@ -217,7 +228,7 @@ def _check_files(path: Path, files: Mapping[str, str]) -> None:
         raise DataError(join_faults(path.name, faults))
 
 
-def _read_people(path: Path) -> pd.DataFrame:
-    table = read_table(path)
-    require_columns(table, ["person_id"], path.name)
+def _read_people(path: Path, *columns: str) -> pd.DataFrame:
+    table = read_table(path, text_columns=("person_id", *columns))
+    require_columns(table, ["person_id", *columns], path.name)
     return table.set_index("person_id")

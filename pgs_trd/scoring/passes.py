@@ -29,6 +29,8 @@ BLOCK_BYTES = 1 << 23
 # Fewer people tell too little about a frequency to fill in missing calls by it.
 ENOUGH_PEOPLE = 50
 
+RESERVED_NAMES = {"person_id", "family_id", "fid", "iid"}
+
 T = TypeVar("T")
 
 
@@ -114,8 +116,10 @@ def score(
         From `read_frequencies`, in place of those among these people. Variants that
         it does not state take these people's, with a warning.
     male_x
-        A man's allele on X counts twice, as in plink2 (``0..2``), or once (``0..1``),
-        however the file writes it. Y and mitochondria always count once.
+        A man's one allele on X counts twice, as in plink2 (``0..2``), or once
+        (``0..1``). PLINK files write it as two alike; VCF and BGEN say how many alleles
+        a call has, and what they write as diploid counts as diploid. Y and mitochondria
+        always count once.
     small_sample
         Allow frequencies taken from fewer than 50 people.
     check_frequencies
@@ -172,7 +176,7 @@ def score(
     del matcher
     options = Options(missing, scale, _given(frequencies, genotypes, plans))
     sums = Sums(n_people, plans, options)
-    rule = AlleleRule.of(genotypes, male_x)
+    rule = AlleleRule.of(genotypes, male_x, _scored_rows(plans))
     _add_up(genotypes, sums, rule, thread_count(threads), block_size, progress, is_small=is_small)
     index = pd.Index(genotypes.samples["person_id"].to_numpy(), name="person_id")
     steps = np.concatenate([plan.scales for plan in plans]) if plans else np.ones(0)
@@ -223,6 +227,12 @@ def _match_all(
                 f"{len(twice)} score names occur more than once, the first is {twice[0]!r}: "
                 "give the files or their columns different names"
             )
+        reserved = [name for name in file.names if name.lower().lstrip("#") in RESERVED_NAMES]
+        if reserved:
+            raise UsageError(
+                f"a score is named {reserved[0]!r}, which is the name of a column of people: "
+                "rename the file or its column"
+            )
         seen |= set(file.names)
         if scale != "none" and file.doses is not None:
             raise UsageError(
@@ -262,7 +272,7 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float | None) -> None:
     if len(failed) > 1:
         message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
     if len(failed) == len(summary):
-        raise MatchRateError(message)
+        raise MatchRateError(message, summary=summary)
     warnings.warn(message, PgsTrdWarning, stacklevel=3)
 
 
@@ -307,7 +317,7 @@ def _add_up(
     """Add all blocks; with two threads or more the next is made ready while one is added."""
     n_people = len(genotypes.samples)
     rows = _scored_rows(list(sums.plans))
-    done = 0
+    done = n_uncalled = 0
     with Kernel(n_people, 1) as single, Kernel(n_people, threads) as kernel:
         blocks = genotypes.blocks(rows, block_size=block_size)
         ready_blocks = (sums.prepare(single, block, rule) for block in blocks)
@@ -315,9 +325,18 @@ def _add_up(
             if is_small and ready.n_missing:
                 raise UsageError(_say_small(n_people, f"{ready.n_missing:,} missing calls or more"))
             sums.add(kernel, ready)
+            n_uncalled += ready.n_uncalled
             done += len(ready.block.rows)
             if progress is not None:
                 progress(done / len(rows))
+    if n_uncalled and (sums.options.missing == "mean" or sums.options.scale != "none"):
+        warnings.warn(
+            f"nobody has a call of {n_uncalled:,} of {len(rows):,} scored variants, and no "
+            "frequency is known: they count as no copy of the effect allele; leave them out "
+            "(--exclude) or give frequencies (--read-freq)",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from pgs_trd.errors import DataError
 from pgs_trd.scoring.kernel import IntArray
 from pgs_trd.weights import FileMatch, Weights
 
@@ -26,7 +27,8 @@ Scale = Literal["none", "center", "standardize"]
 SUM_BITS = 52
 # Room for standardised genotypes, which reach 2 / sqrt(2 p): enough for p > 3e-8.
 STANDARDIZE_BITS = 12
-LARGEST_SHIFT = 1000
+SMALLEST_SPREAD = 2.0**-STANDARDIZE_BITS
+LARGEST_SHIFT = 980
 ADDITIVE = np.array([0.0, 1.0, 2.0])
 
 
@@ -93,13 +95,17 @@ def choose_shift(effects: FloatArray, scale: Scale) -> int:
         All weights of the score, matched or not; NaN outside the score.
     scale
         Standardised genotypes need more room before the point.
+
+    Returns
+    -------
+    shift
+        Above `LARGEST_SHIFT` the weights are too small for float64 to scale.
     """
     largest = 2.0 * float(np.nansum(np.abs(effects)))
     if largest == 0.0:
         return 0
     shift = SUM_BITS - int(np.frexp(largest)[1])
-    shift -= STANDARDIZE_BITS if scale == "standardize" else 0
-    return max(-LARGEST_SHIFT, min(LARGEST_SHIFT, shift))
+    return shift - (STANDARDIZE_BITS if scale == "standardize" else 0)
 
 
 def plan_file(
@@ -117,13 +123,24 @@ def plan_file(
         Column of the first of them among all scores of the run.
     scale
         As in `score`.
+
+    Raises
+    ------
+    DataError
+        If the weights of a score are too small to be added up exactly.
     """
     rows = np.flatnonzero(match.is_matched)
     targets = match.target[rows]
     if np.any(np.diff(targets) < 0):
         order = np.argsort(targets, kind="stable")
         rows, targets = rows[order], targets[order]
-    shifts = np.array([choose_shift(file.effects[:, k], scale) for k in chosen], dtype=np.int64)
+    shifts = [choose_shift(file.effects[:, k], scale) for k in chosen]
+    too_small = [file.names[k] for k, s in zip(chosen, shifts, strict=True) if s > LARGEST_SHIFT]
+    if too_small:
+        raise DataError(
+            f"{too_small[0]}: its weights add up to less than 1e-280: a column of p-values, or "
+            "weights in another unit; scale them up"
+        )
     return FilePlan(
         targets=targets.astype(np.int32),
         swapped=match.swapped[rows],
@@ -131,7 +148,7 @@ def plan_file(
         effects=file.effects,
         doses=file.doses,
         chosen=np.asarray(chosen, dtype=np.int64),
-        scales=np.ldexp(1.0, shifts),
+        scales=np.ldexp(1.0, np.array(shifts, dtype=np.int64)),
         columns=np.arange(first_column, first_column + len(chosen)),
     )
 
@@ -162,7 +179,7 @@ def count_as(
     scale
         ``center`` takes off what a missing call would count as by its frequency, so
         that it counts as 0; ``standardize`` divides also by sqrt(2 p (1 - p)), and
-        a variant that does not vary counts as 0.
+        a variant that does not vary (p below 3e-8 or above 1 - 3e-8) counts as 0.
     is_haploid
         For people with one copy, written as two alike.
 
@@ -188,6 +205,6 @@ def count_as(
     counts[:, 1] = 0.0
     if scale == "standardize":
         spread = np.sqrt(2.0 * effect_frequency * (1.0 - effect_frequency))
-        inverse = np.divide(1.0, spread, out=np.zeros(n_rows), where=spread > 0)
+        inverse = np.divide(1.0, spread, out=np.zeros(n_rows), where=spread > SMALLEST_SPREAD)
         counts *= inverse[:, np.newaxis]
     return counts

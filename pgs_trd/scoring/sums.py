@@ -50,12 +50,15 @@ class ReadyBlock:
         it is one.
     n_missing
         Missing calls whose value was taken from this sample's frequencies.
+    n_uncalled
+        Rows of which no frequency is known, since nobody is called.
     """
 
     block: GenotypeBlock
     tables: IntArray
     groups: list[tuple[IntArray, Int8Array, IntArray, IntArray]]
     n_missing: int
+    n_uncalled: int
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Sums:
         """Count a block and work out what its calls add."""
         special = rule.ploidies(block)
         if special is not None:
-            block = write_alike(block, *special)
+            block = write_alike(block, special[0])
         frequency, n_missing = count_block(kernel, block, special)
         taken = n_missing if self.options.missing == "mean" else 0 * n_missing
         if self.options.given is not None:
@@ -127,7 +130,8 @@ class Sums:
                 once = self._fill(kernel, block, here, frequency, is_haploid=True)
                 groups.append((here, kind, tables[:, here].copy(), once))
             tables[:, places] = 0
-        return ReadyBlock(block, tables, groups, int(taken.sum()))
+        n_uncalled = int(np.isnan(frequency).sum())
+        return ReadyBlock(block, tables, groups, int(taken.sum()), n_uncalled)
 
     def add(self, kernel: Kernel, ready: ReadyBlock) -> None:
         """Add a prepared block."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pgs_trd.errors import UsageError
+from pgs_trd.errors import PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource, open_genotypes, subset_genotypes
-from pgs_trd.weights import Weights, lift_over, read_chain, read_weights
+from pgs_trd.resources import thread_count
+from pgs_trd.weights import Chain, Weights, lift_over, read_chain
+from pgs_trd.weights.read import read_with_doubts
 
 Columns = Mapping[str, str | Sequence[str]]
+_WithDoubts = tuple[Weights, list[str]]
 
 WEIGHT_ENDINGS = (".txt", ".tsv", ".csv", ".parquet", ".snpres", ".score", ".ma", ".assoc")
 PACKED_ENDINGS = (".gz", ".zst", ".bgz")
+MOST_BYTES_AHEAD = 2**28
+"""A larger file is read when it is asked for: two of them do not stand in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -160,16 +168,45 @@ class WeightFiles:
         return {"weights": list(self.paths), "chain": [self.chain] if self.chain else []}
 
     def read(self, progress: Callable[[float], None] | None = None) -> Iterator[Weights]:
-        """Read one file after the other, each when it is asked for.
+        """Give one file after the other, the next one read while this one is worked on.
 
-        Where there are many, `progress` is called with the share of files done, in [0, 1].
+        What a file raises or warns of comes when it is asked for. Where there are many,
+        `progress` is called with the share of files done, in [0, 1].
         """
         chain = None if self.chain is None else read_chain(self.chain)
-        for number, path in enumerate(self.paths, start=1):
-            weights = read_weights(path, columns=self.columns, p_thresholds=self.p_thresholds)
-            if chain is not None:
-                weights = lift_over(weights, chain)
-            yield weights
-            del weights  # or two large files would stand in memory at once
-            if progress is not None and len(self.paths) > 1:
-                progress(number / len(self.paths))
+        read = partial(self._read_one, chain)
+        told: set[str] = set()  # what holds for many files is said once
+        with ThreadPoolExecutor(1, thread_name_prefix="weights") as executor:
+            ahead: Future[_WithDoubts] | None = None
+            for number, path in enumerate(self.paths, start=1):
+                weights, doubts = read(path) if ahead is None else ahead.result()
+                ahead = None
+                if number < len(self.paths) and _may_read_ahead(self.paths[number]):
+                    ahead = executor.submit(read, self.paths[number])
+                new = [doubt for doubt in doubts if doubt not in told]
+                told.update(new)
+                for doubt in new:
+                    warnings.warn(doubt, PgsTrdWarning, stacklevel=2)
+                yield weights
+                del weights  # or three files would stand in memory at once
+                if progress is not None and len(self.paths) > 1:
+                    progress(number / len(self.paths))
+
+    def _read_one(self, chain: Chain | None, path: Path) -> _WithDoubts:
+        weights, doubts = read_with_doubts(
+            path, columns=self.columns, p_thresholds=self.p_thresholds
+        )
+        if chain is None:
+            return weights, doubts
+        stated = weights.genome_build
+        if stated is not None and stated == chain.target != chain.source:
+            doubt = (
+                f"--chain {chain.path.name} leads to {stated}: weight files that are {stated} "
+                "already stay as they are"
+            )
+            return weights, [*doubts, doubt]
+        return lift_over(weights, chain), doubts
+
+
+def _may_read_ahead(path: Path) -> bool:
+    return thread_count() > 1 and path.is_file() and path.stat().st_size < MOST_BYTES_AHEAD

@@ -14,9 +14,16 @@ from pgs_trd.scoring import MaleX, Missing, Scale, Scores, read_frequencies, sco
 from pgs_trd.scoring.files import beside
 from pgs_trd.scoring.parts import describe_part, member_columns
 from pgs_trd.steps.inputs import Columns, Target, WeightFiles, list_weight_files, open_target
-from pgs_trd.steps.outputs import check_outputs, describe_inputs, write_result
+from pgs_trd.steps.outputs import (
+    OPTIONAL_COMPANIONS,
+    check_outputs,
+    describe_inputs,
+    log_matches,
+    stage_outputs,
+    write_result,
+)
 from pgs_trd.steps.streams import Append, stream_table
-from pgs_trd.tables import check_output, write_table
+from pgs_trd.tables import write_table
 from pgs_trd.weights import MatchBy, Matcher, Palindromes, Weights
 
 Progress = Callable[[float], None]
@@ -46,9 +53,10 @@ def match_step(
     summary
         One row a score.
     """
-    check_output(out)
     target = target or Target()
     files = WeightFiles(list_weight_files(weights), columns, p_thresholds, chain)
+    read = [*files.paths, *_other_inputs(genotypes, target), chain]
+    check_outputs(out, read, weights=weights, companions=("summary",))
     source = open_target(genotypes, target)
     options: dict[str, Any] = {
         "palindromes": palindromes,
@@ -58,16 +66,17 @@ def match_step(
     }
     matcher = Matcher(source, **options)
     summaries = []
-    with stream_table(out) as append:
-        for number, file in enumerate(files.read(progress)):
-            match = matcher.match(file, number)
-            append(match.table())
-            summaries.append(match.summary)
-    summary = pd.concat(summaries, ignore_index=True)
-    write_table(summary, beside(out, "summary"))
     options |= target.options | files.options
     inputs = {"genotypes": source.paths, **target.inputs, **files.inputs}
-    write_sidecar(describe_inputs("match", options, inputs, n_scores=len(summary)), out)
+    with stage_outputs(out) as staged:
+        with stream_table(staged) as append:
+            for number, file in enumerate(files.read(progress)):
+                match = matcher.match(file, number)
+                append(match.table())
+                summaries.append(match.summary)
+        summary = pd.concat(summaries, ignore_index=True)
+        write_table(summary, beside(staged, "summary"))
+        write_sidecar(describe_inputs("match", options, inputs, n_scores=len(summary)), staged)
     return summary
 
 
@@ -101,9 +110,10 @@ def score_step(
     the share of its rows that match, and what merging needs is written too.
     `reading_progress` is of the weight files, `progress` of the genotypes.
     """
-    check_outputs(out, is_part=part)
     target = target or Target()
     files = WeightFiles(list_weight_files(weights), columns, p_thresholds, chain)
+    read = [*files.paths, *_other_inputs(genotypes, target), chain, read_freq]
+    check_outputs(out, read, weights=weights, is_part=part)
     source = open_target(genotypes, target)
     options: dict[str, Any] = {
         "palindromes": palindromes,
@@ -116,8 +126,9 @@ def score_step(
         "small_sample": small_sample,
     }
     reading = _Reading(files.read(reading_progress))
-    with stream_table(beside(out, "match")) as append:
-        result = score(
+
+    def compute(append: Append) -> Scores:
+        return score(
             source,
             iter(reading),
             frequencies=None if read_freq is None else read_frequencies(read_freq),
@@ -126,18 +137,30 @@ def score_step(
             progress=progress,
             **options,
         )
-    written = write_result(
-        result, out, source.samples, alleles=part or missing == "zero", averages=averages
-    )
-    options |= target.options | files.options
-    options |= {"read_freq": read_freq and read_freq.name, "averages": averages, "part": part}
+
+    described = options | target.options | files.options
+    described |= {"read_freq": read_freq and read_freq.name, "averages": averages, "part": part}
     inputs = {"genotypes": source.paths, **target.inputs, **files.inputs}
     inputs["frequencies"] = [read_freq] if read_freq else []
-    facts: dict[str, Any] = {"n_people": len(result.scores), "n_scores": result.scores.shape[1]}
-    if part:
-        facts |= describe_part(reading.names, [out, beside(out, "match"), *written])
-    write_sidecar(describe_inputs("score", options, inputs, **facts), out)
+    with stage_outputs(out, OPTIONAL_COMPANIONS) as staged:
+        result = log_matches(staged, compute)
+        is_zero = missing == "zero"
+        written = write_result(
+            result, staged, source.samples, alleles=is_zero, averages=averages, part=part
+        )
+        facts: dict[str, Any] = {
+            "n_people": len(result.scores),
+            "n_scores": result.scores.shape[1],
+        }
+        if part:
+            facts |= describe_part(reading.names, [staged, beside(staged, "match"), *written])
+        write_sidecar(describe_inputs("score", described, inputs, **facts), staged)
     return result
+
+
+def _other_inputs(genotypes: Path, target: Target) -> list[Path | None]:
+    """Give the files read besides the weights, as far as their names are given."""
+    return [genotypes, target.sample, *(path for paths in target.inputs.values() for path in paths)]
 
 
 @dataclass

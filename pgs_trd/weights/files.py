@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,8 +14,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.errors import DataError
 from pgs_trd.weights.formats import headerless_names
+from pgs_trd.weights.opening import (
+    BLOCK_BYTES,
+    LONGEST_LINE,
+    RowStream,
+    open_binary,
+    open_stream,
+)
 
 # text: few distinct values; names: many; numbers.
 Kind: TypeAlias = Literal["text", "names", "numbers"]
@@ -28,13 +34,9 @@ ARROW_TYPES = {
     "names": pa.string(),
     "numbers": pa.float64(),
 }
-CODEC_OF_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-REFUSED_MAGIC = {b"PK\x03\x04": "a zip archive", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 PARQUET_MAGIC = b"PAR1"
-# The empty last block that bgzip writes, so that a cut file can be told.
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-LONGEST_LINE = 2**24
-BLOCK_BYTES = 2**20
+# Of fewer columns threads cost more than they gain: the stream is what takes the time.
+MANY_COLUMNS = 16
 BYTES_PER_COLUMN = 256  # Of a block: ten rows and more, however wide.
 
 
@@ -61,41 +63,6 @@ class Head:
     separator: Separator
     n_lines: int
     has_names: bool = True
-
-
-@contextmanager
-def open_binary(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, taking off gzip, bgzip or zstd compression told by its first bytes."""
-    if not path.is_file():
-        raise UsageError(f"no such file: {path}")
-    with path.open("rb") as handle:
-        magic = handle.read(18)
-        handle.seek(0)
-        for start, what in REFUSED_MAGIC.items():
-            if magic.startswith(start):
-                raise DataError(f"{path.name}: is {what}: unpack it, or compress it with gzip")
-        codec = CODEC_OF_MAGIC.get(magic[:2]) or CODEC_OF_MAGIC.get(magic[:4])
-        if codec is None:
-            yield handle
-            return
-        try:
-            if magic[:4] == BGZF_END[:4] and magic[12:14] == b"BC":
-                _check_bgzip_end(handle)
-            # Arrow's streams, unlike zstandard's, tell a cut file from a short one.
-            with pa.CompressedInputStream(pa.PythonFile(handle, mode="r"), codec) as stream:
-                yield io.BufferedReader(stream, BLOCK_BYTES)
-        except OSError as error:
-            raise DataError(
-                f"{path.name}: its {codec} compression is damaged or cut off: a truncated copy"
-            ) from error
-
-
-def _check_bgzip_end(handle: IO[bytes]) -> None:
-    handle.seek(max(handle.seek(0, io.SEEK_END) - len(BGZF_END), 0))
-    end = handle.read()
-    handle.seek(0)
-    if end != BGZF_END:
-        raise OSError("no end-of-file block")
 
 
 def read_head(path: Path) -> Head:
@@ -181,60 +148,16 @@ class _NotNumbersError(Exception):
         self.place = place
 
 
-class _RowStream(io.RawIOBase):
-    """Rows of data for Arrow: runs of white space made one tab, lines counted."""
-
-    def __init__(self, stream: IO[bytes], *, by_whitespace: bool) -> None:
-        self._stream = stream
-        self._by_whitespace = by_whitespace
-        self._carried = b""
-        self._last = b"\n"
-        self._n_ends = 0
-
-    @property
-    def n_lines(self) -> int:
-        """How many lines were read, the last one also without a line end."""
-        return self._n_ends + (self._last != b"\n")
-
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Give the next bytes, at most `size`; none at the end."""
-        while True:
-            room = max(size - len(self._carried), 1) if size >= 0 else -1
-            chunk = self._stream.read(room)
-            self._n_ends += chunk.count(b"\n")
-            self._last = chunk[-1:] or self._last
-            if not self._by_whitespace:
-                return chunk
-            whole = self._carried + chunk
-            cut = whole.rfind(b"\n") + 1 if chunk else len(whole)
-            self._carried = whole[cut:]
-            if cut or not chunk:
-                return _squeeze(whole[:cut])
-            if len(whole) >= LONGEST_LINE:
-                raise DataError(f"a line is longer than {LONGEST_LINE:,} bytes")
-
-
-def _squeeze(text: bytes) -> bytes:
-    """Make each run of spaces and tabs one tab, and none at the ends of lines."""
-    text = text.replace(b"\r\n", b"\n").replace(b" ", b"\t")
-    while b"\t\t" in text:
-        text = text.replace(b"\t\t", b"\t")
-    return text.replace(b"\n\t", b"\n").replace(b"\t\n", b"\n").lstrip(b"\t")
-
-
 def _read_text(path: Path, head: Head, kinds: Mapping[int, Kind]) -> pa.Table:
     names = [str(place) for place in range(len(head.columns))]
     try:
-        with open_rows(path, head) as stream:
-            rows = _RowStream(stream, by_whitespace=head.separator == " ")
+        with open_stream(path) as stream:
+            rows = RowStream(stream, n_skipped=head.n_lines, by_whitespace=head.separator == " ")
             table = pyarrow.csv.read_csv(
                 rows,
                 read_options=pyarrow.csv.ReadOptions(
                     column_names=names,
+                    use_threads=len(kinds) > MANY_COLUMNS,
                     block_size=max(BLOCK_BYTES, BYTES_PER_COLUMN * len(names)),
                 ),
                 parse_options=pyarrow.csv.ParseOptions(

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pgs_trd.genotypes.alleles import is_placed
+from pgs_trd.genotypes.alleles import find_shared_alleles, is_placed
 from pgs_trd.weights.codes import (
     BoolArray,
     Codes,
@@ -147,7 +147,7 @@ def _index(
     counted = take_codes(numbers[: len(texts[0])], codes[0], NO_KEY).astype(np.int32)
     other = take_codes(numbers[len(texts[0]) :], codes[1], NO_KEY).astype(np.int32)
     site = variants["site"].to_numpy(dtype=np.int64)
-    shared = _shared_alleles(site, counted, other)
+    shared = find_shared_alleles(variants)
     return TargetIndex(
         chromosomes=chromosomes,
         ids=ids,
@@ -180,17 +180,6 @@ def _duplicates(order: IntArray, starts: IntArray, counted: Codes, other: Codes)
     )
     duplicate[rows] = pairs.duplicated(keep=False).to_numpy()
     return duplicate
-
-
-def _shared_alleles(site: IntArray, counted: Codes, other: Codes) -> tuple[BoolArray, BoolArray]:
-    n_rows = len(site)
-    shared = np.zeros((2, n_rows), dtype=bool)
-    rows = np.flatnonzero(np.bincount(site)[site] > 1) if n_rows else np.empty(0, dtype=np.int64)
-    both = pd.DataFrame(
-        {"site": np.tile(site[rows], 2), "allele": np.concatenate([counted[rows], other[rows]])}
-    )
-    shared[:, rows] = both.duplicated(keep=False).to_numpy().reshape(2, len(rows))
-    return shared[0], shared[1]
 
 
 def places_of_positions(

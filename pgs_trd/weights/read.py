@@ -105,15 +105,28 @@ def read_weights(
         If the header states more variants than there are rows, or that the weights
         are ratios; they are used as they stand.
     """
-    path = Path(path)
+    weights, doubts = read_with_doubts(
+        Path(path), columns=columns, name=name, p_thresholds=p_thresholds
+    )
+    for doubt in doubts:
+        warnings.warn(doubt, PgsTrdWarning, stacklevel=2)
+    return weights
+
+
+def read_with_doubts(
+    path: Path,
+    *,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    name: str | None = None,
+    p_thresholds: Sequence[float] | None = None,
+) -> tuple[Weights, list[str]]:
+    """Read a weight file, and give what `read_weights` warns of, so that any thread may."""
     head = read_head(path)
     layout = recognise(head, columns, path.name)
     if p_thresholds is not None:
         _check_p_value(layout, path)
     weights, weight_types = _assemble(path, head, layout, name, p_thresholds)
-    for fault in _doubts(weights, weight_types):
-        warnings.warn(f"{path.name}: {fault}", PgsTrdWarning, stacklevel=2)
-    return weights
+    return weights, [f"{path.name}: {doubt}" for doubt in _doubts(weights, weight_types)]
 
 
 def _assemble(

@@ -26,6 +26,7 @@ from pgs_trd.weights.refusals import (
     NO_EFFECT_ALLELE,
     OTHER_ALLELE_TEXT,
     SAME_ALLELES,
+    UNKNOWN_FLAG,
     UNKNOWN_MODEL,
     Refusals,
 )
@@ -42,7 +43,8 @@ from pgs_trd.weights.values import (
 
 ADDITIVE, DOMINANT, RECESSIVE = (0.0, 1.0, 2.0), (0.0, 1.0, 1.0), (0.0, 0.0, 1.0)
 HLA_REASONS = {"HLA_ALLELE": HLA_ALLELE, "HLA_AA": HLA_AMINO_ACID, "HLA_SEROTYPE": HLA_SEROTYPE}
-TRUE_TEXTS = ("true", "t", "yes", "1", "1.0")
+TRUE_TEXTS = ("true", "t", "yes", "y", "1", "1.0")
+FALSE_TEXTS = ("false", "f", "no", "n", "0", "0.0")
 
 
 def make_table(
@@ -138,7 +140,7 @@ def _models(
     column: Mapping[str, pa.ChunkedArray], n_rows: int, refusals: Refusals
 ) -> tuple[BoolArray, BoolArray]:
     dominant, recessive = (
-        _is_true(column, flag, n_rows) for flag in ("is_dominant", "is_recessive")
+        _is_true(column, flag, n_rows, refusals) for flag in ("is_dominant", "is_recessive")
     )
     if "effect_type" in column:
         kinds = to_categories(column["effect_type"], str.lower)
@@ -156,8 +158,8 @@ def _refuse_complex(
 ) -> None:
     """Refuse what is not one variant, by the most telling of what the file says of it."""
     n_rows = len(effect)
-    refusals.refuse(_is_true(column, "is_interaction", n_rows), INTERACTION)
-    refusals.refuse(_is_true(column, "is_diplotype", n_rows), DIPLOTYPE)
+    refusals.refuse(_is_true(column, "is_interaction", n_rows, refusals), INTERACTION)
+    refusals.refuse(_is_true(column, "is_diplotype", n_rows, refusals), DIPLOTYPE)
     if "variant_type" in column:
         types = to_categories(column["variant_type"], _spell_type)
         for text, reason in HLA_REASONS.items():
@@ -168,7 +170,7 @@ def _refuse_complex(
         of_hla = pc.starts_with(column["id"].cast(pa.string()), "HLA-")
         is_star = is_category(effect, lambda text: not is_sequence(text))
         refusals.refuse(np.asarray(of_hla.fill_null(False).to_numpy()) & is_star, HLA_ALLELE)
-    refusals.refuse(_is_true(column, "is_haplotype", n_rows), HAPLOTYPE)
+    refusals.refuse(_is_true(column, "is_haplotype", n_rows, refusals), HAPLOTYPE)
 
 
 def _spell_type(text: str) -> str:
@@ -202,7 +204,13 @@ def _one_sequence(text: str) -> str | None:
     return text.upper() if is_sequence(text.upper()) else None
 
 
-def _is_true(column: Mapping[str, pa.ChunkedArray], flag: str, n_rows: int) -> BoolArray:
+def _is_true(
+    column: Mapping[str, pa.ChunkedArray], flag: str, n_rows: int, refusals: Refusals
+) -> BoolArray:
+    """Tell where a flag is true, missing counting as false; refuse rows where it is neither."""
     if flag not in column:
         return np.zeros(n_rows, dtype=bool)
-    return is_category(to_categories(column[flag], str.lower), lambda text: text in TRUE_TEXTS)
+    answers = to_categories(column[flag], str.lower)
+    known = (*TRUE_TEXTS, *FALSE_TEXTS)
+    refusals.refuse(is_category(answers, lambda text: text not in known), UNKNOWN_FLAG)
+    return is_category(answers, lambda text: text in TRUE_TEXTS)

@@ -215,7 +215,6 @@ def move_build(folder: Path) -> None:
         (add_variant, "3 variants"),
         (repeat_person, "1 of 3|twice|more than once"),
         (drop_weight_column, "weight"),
-        (move_build, r"matched 0 of 2 rows \(0.0%\), min_overlap is 75%"),
     ],
 )
 def test_score__refuses_wrong_data_with_one_message_and_leaves_nothing(
@@ -237,9 +236,29 @@ def test_score__refuses_wrong_data_with_one_message_and_leaves_nothing(
     assert sorted(cohort.rglob("*")) == before
 
 
+def test_score__says_where_to_look_when_every_score_failed(cohort: Path, run_cli):
+    """Exit code 3; the match table and the summary that the message names are there, no more."""
+    move_build(cohort)
+    before = set(cohort.rglob("*"))
+
+    outcome = run_cli(
+        "score", cohort / "cohort", "-w", cohort / "weights.tsv", "-o", cohort / "scores.tsv"
+    )
+
+    assert outcome.code == 3
+    assert "matched 0 of 2 rows (0.0%), min_overlap is 75%" in outcome.err
+    assert "why is in scores.match.tsv and scores.summary.tsv; no scores" in outcome.err
+    assert {path.name for path in set(cohort.rglob("*")) - before} == {
+        "scores.match.tsv",
+        "scores.summary.tsv",
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["score", ".", "-w", "weights.tsv", "-o", "s.tsv"], ". is a folder"),
+        (["score", "cohort", "-w", "weights.tsv", "-o", "weights.tsv"], "weights.tsv is read"),
         (["score", "nowhere", "-w", "weights.tsv", "-o", "s.tsv"], "nowhere"),
         (["score", "cohort", "-w", "nowhere.tsv", "-o", "s.tsv"], "nowhere.tsv"),
         (["score", "cohort", "-w", "weights.tsv", "-o", "s.xlsx"], "s.xlsx"),
@@ -308,9 +327,9 @@ def test_merge__adds_up_parts(cohort: Path, parts: list[Path], run_cli):
     assert_allclose(averages["weights"], [-2.0 / 6, 7.5 / 6, 4.0 / 4], rtol=1e-12)
 
 
-def test_merge__refuses_with_one_message_and_leaves_nothing(cohort: Path, parts, run_cli):
-    """Wrong data is exit code 3, wrong use 2."""
-    before = sorted(cohort.rglob("*"))
+def test_merge__refuses_with_one_message_and_leaves_no_scores(cohort: Path, parts, run_cli):
+    """Wrong data is exit code 3, wrong use 2; why a score failed stands in its tables."""
+    before = set(cohort.rglob("*"))
 
     twice = run_cli("merge", parts[0], *parts, "-o", cohort / "merged.tsv")
     alone = run_cli("merge", parts[0], "-o", cohort / "merged.tsv", "--min-overlap", "0.9")
@@ -324,7 +343,10 @@ def test_merge__refuses_with_one_message_and_leaves_nothing(cohort: Path, parts,
     assert "matched 2 of 3 rows (66.7%) in 1 parts" in alone.err
     assert "nowhere.parquet" in nowhere.err
     assert "p.tsv should end in .parquet" in text.err
-    assert sorted(cohort.rglob("*")) == before
+    assert {path.name for path in set(cohort.rglob("*")) - before} == {
+        "merged.match.tsv",
+        "merged.summary.tsv",
+    }
 
 
 def test_score__writes_a_table_as_plink2_does(cohort: Path, run_cli):
@@ -337,9 +359,9 @@ def test_score__writes_a_table_as_plink2_does(cohort: Path, run_cli):
 
     assert outcome.code == 0, outcome.err
     table = pd.read_csv(out, sep="\t")
-    assert table.columns.tolist() == ["#FID", "IID", "ALLELE_CT", "weights_AVG", "weights_SUM"]
+    assert table.columns.tolist() == ["#FID", "IID", "DENOM", "weights_AVG", "weights_SUM"]
     assert table["IID"].tolist() == ["anna", "bo", "cem"]
-    assert table["ALLELE_CT"].tolist() == [4, 4, 2]
+    assert table["DENOM"].tolist() == [4, 4, 2]
     assert table["weights_SUM"].tolist() == [-2.0, -0.5, 0.0]
     assert table["weights_AVG"].tolist() == [-0.5, -0.125, 0.0]
     assert len(pd.read_csv(cohort / "scores.match.tsv", sep="\t")) == 2

@@ -52,7 +52,7 @@ DRUG_NAMES = [
     ("escitalopram [Lexapro]", {"escitalopram"}),
     ("Esketamine nasal", {"esketamine"}),
     ("Dothiepin 75 MG", {"dosulepin"}),
-    ("Fluoxetine 25 MG / Olanzapine 6 MG", {"fluoxetine"}),
+    ("Fluoxetine 25 MG / Olanzapine 6 MG", {"fluoxetine", "olanzapine"}),
     ("Metformin 500 MG", set()),
 ]
 
@@ -92,7 +92,8 @@ def test_diagnosis_codes__have_known_classes_and_one_depression_tier_a_code():
     codes = diagnosis_codes()
     tiers = codes[(codes["codelist"] == "depression") & (codes["family"] != "")]
 
-    assert set(codes["diagnosis_class"]) <= {*DEPRESSION_CLASSES, *EXCLUSION_CLASSES}
+    known = {*DEPRESSION_CLASSES, *EXCLUSION_CLASSES, "substance_use"}
+    assert set(codes["diagnosis_class"]) <= known
     assert (tiers.groupby(["family", "code"])["diagnosis_class"].nunique() == 1).all()
 
 
@@ -102,9 +103,11 @@ def test_read_codelist__unknown_name_lists_those_that_exist():
         read_codelist("depresion")
     assert list_codelists() == [
         "antidepressants",
+        "augmentation",
         "combinations",
         "depression",
         "exclusions",
+        "perinatal",
         "procedures",
     ]
 

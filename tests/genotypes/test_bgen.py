@@ -175,7 +175,9 @@ def expected_copies(variant, n_alleles):
     return copies
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     seed=st.integers(0, 2**32 - 1),
     bit_depth=st.integers(1, 32),
@@ -333,7 +335,9 @@ def test_blocks__refuses_genotypes_that_do_not_fit(tmp_path, content):
 
 
 @pytest.mark.parametrize("compression", ["zlib", "zstd", None])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(place=st.floats(0, 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_open_genotypes__survives_any_changed_byte_of_a_bgen(
     bgen_file, compression, place, byte, cut
@@ -384,7 +388,7 @@ def test_open_genotypes__does_not_mind_an_index_of_another_bgen(real_data, tmp_p
 def test_ploidy__is_what_each_file_of_1000_genomes_says(real_data):
     """One man is diploid on X in the BGEN and haploid in the VCF: the files differ, not we.
 
-    Whoever wrote the BGEN did not know his sex. His calls are the same, doubled.
+    Why is not known: the files do not say. His calls are the same, doubled.
     """
     folder = real_data / "tiny1000G"
     vcf = open_genotypes(folder / "vcf" / "tiny1000G.vcf.gz")

@@ -109,3 +109,15 @@ def test_open_genotypes__opens_a_file_whose_name_looks_like_a_pattern(tmp_path):
     write_chromosome(tmp_path, "#", np.ones((1, 3), dtype=np.int8))
     assert open_genotypes(tmp_path / "chr#.bed").format == "plink1"
     assert not isinstance(open_genotypes(tmp_path / "chr#.bed"), FilesetSource)
+
+
+@pytest.mark.parametrize("format", ["auto", "plink1", "plink2", "vcf", "bgen"])
+def test_open_genotypes__refuses_a_folder(tmp_path, monkeypatch, format):
+    """People type the folder; a prefix that is a folder too is still a prefix."""
+    monkeypatch.chdir(tmp_path)
+    for path in (".", "/", "..", tmp_path):
+        with pytest.raises(UsageError, match="is a folder: give the prefix"):
+            open_genotypes(path, format=format)
+    write_chromosome(tmp_path, "1", np.ones((1, 3), dtype=np.int8))
+    (tmp_path / "chr1").mkdir()
+    assert len(open_genotypes("chr1").variants) == 1

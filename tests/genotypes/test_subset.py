@@ -122,6 +122,21 @@ def test_subset_genotypes__all_lists_together(small, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *((word, "male") for word in ("1", "M", "m", "male", "MALE")),
+        *((word, "female") for word in ("2", "F", "f", "Female")),
+        *((word, "unknown") for word in ("0", "-9", "NA", "NaN", "n/a", "U", "unknown")),
+    ],
+)
+def test_subset_genotypes__takes_the_words_for_a_sex(small, tmp_path, word, expected):
+    """The sex of p2 is unknown to the genotypes; a word counts whole, not by its first letter."""
+    source, _ = small
+    filled = subset_genotypes(source, sex=write(tmp_path, f"f2 p2 {word}\n"))
+    assert filled.samples["sex"].tolist()[2] == expected
+
+
+@pytest.mark.parametrize(
     ("option", "text", "reason"),
     [
         ("keep", "", "list.txt: is empty"),
@@ -132,6 +147,8 @@ def test_subset_genotypes__all_lists_together(small, tmp_path):
         ("exclude", "".join(f"rs{k}\n" for k in range(6)), "none of 6 variants left"),
         ("extract", "1 100 200\n", r"1 of 1 rows have more than one column.*\.bed1"),
         ("sex", "f0 p0 x\n", r"1 of 1 sexes are none of"),
+        ("sex", "p2 missing\np5 fine\np4 M\n", r"2 of 3 sexes are none of .* in row 1$"),
+        ("sex", "p2 1.5\n", r"1 of 1 sexes are none of"),
         ("sex", "p0 1\n", "gives 1 people another sex"),
         ("sex", "p2 1\np2 2\n", "twice, with different sexes"),
     ],

@@ -240,6 +240,18 @@ def test_open_genotypes__counts_half_calls_as_asked(vcf_file, ending, half_calls
         open_genotypes(path, half_calls="none")
 
 
+@pytest.mark.parametrize("ending", [".vcf", ".bcf"])
+def test_open_genotypes__takes_one_dot_for_all_dosages_of_a_person(vcf_file, ending):
+    """So VCF writes a missing field; htslib then gives one column where there are two ALTs."""
+    path = vcf_file(("1", "10", "A", "C,G", "GT:DS", "0/1:.", "0/0:."), n_people=2)
+    if ending == ".bcf":
+        path = to_bcf(path)
+
+    block = only_block(open_genotypes(path, vcf_field="DS"))
+
+    assert_array_equal(unpack_codes(block.codes, 2), [[-1, -1], [-1, -1]])
+
+
 def to_bcf(path):
     reader = cyvcf2.VCF(str(path))
     other = path.with_suffix(".bcf")

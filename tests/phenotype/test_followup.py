@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pgs_trd.errors import UsageError
-from pgs_trd.phenotype import classify, follow_up
+from pgs_trd.phenotype import at_landmark, classify, follow_up
 
 # Diagnoses on day 0 (2010-01-01) and 31; resistance with the third drug on day 120.
 TWO_DX = (("F32.1", "2010-01-01"), ("F33.2", "2010-02-01"))
@@ -168,3 +169,76 @@ def test_follow_up__wrong_options_are_refused(followed):
         follow_up(ehr, phenotype, origin="first_drug")
     with pytest.raises(UsageError, match="washout_days must be at least 0, got -1"):
         follow_up(ehr, phenotype, washout_days=-1)
+
+
+def _simulated(open_small, patient, n: int = 3000):
+    """Make people whose hazard of resistance is one and the same, whatever their group.
+
+    Group 1 waits longer for the second diagnosis that makes them a case.
+    """
+    rng = np.random.default_rng(11)
+    group = rng.integers(0, 2, n)
+    wait = rng.exponential(np.where(group == 1, 900, 100)).astype(int) + 1
+    event = rng.exponential(1200, n).astype(int) + 1
+    origin = pd.Timestamp("2008-01-01")
+    ids = [f"{number:05d}" for number in range(n)]
+    ehr, trials = open_small({i: patient(()) for i in ids})
+    phenotype = classify(ehr, trials)
+    end = 3650
+    case = wait < end
+    days = pd.to_timedelta(event, unit="D")
+    table = phenotype.table.assign(
+        mdd_date=pd.Series(origin, index=phenotype.table.index).where(case),
+        mdd_known_date=(origin + pd.to_timedelta(wait, unit="D")),
+        index_date=origin,
+        resistant_date=pd.Series(origin + days).where(event < end),
+        n_trials=1,
+    )
+    return ehr, replace(phenotype, table=table), pd.Series(group, index=ids)
+
+
+def _rate_ratio(days: pd.Series, event: pd.Series, group: pd.Series) -> tuple[float, float]:
+    """Give the ratio of the event rates of group 1 to 0, and the error of its logarithm."""
+    one = group == 1
+    n_one, n_zero = event[one].sum(), event[~one].sum()
+    ratio = (n_one / days[one].sum()) / (n_zero / days[~one].sum())
+    return float(ratio), float(np.sqrt(1 / n_one + 1 / n_zero))
+
+
+def test_follow_up__is_free_of_immortal_time_where_the_naive_version_is_not(open_small, patient):
+    """Time before the second diagnosis is time in which no case can be seen to fail.
+
+    Counted as time at risk it protects whoever waits longer for that diagnosis, by
+    nothing but counting. Both versions see the same people and the same events.
+    """
+    ehr, phenotype, group = _simulated(open_small, patient)
+    followed = follow_up(ehr, phenotype, washout_days=0)
+    at_risk = followed[followed["status"] == "at_risk"].set_index("person_id")
+    own_group = group.reindex(at_risk.index)
+
+    ours, se = _rate_ratio(
+        at_risk["exit_days"] - at_risk["entry_days"], at_risk["event"], own_group
+    )
+    naive, naive_se = _rate_ratio(at_risk["exit_days"], at_risk["event"], own_group)
+
+    assert abs(np.log(ours)) < 3 * se
+    assert np.log(naive) < -5 * naive_se
+    assert naive < 0.8
+
+
+def test_at_landmark__what_comes_later_does_not_choose(followed):
+    """At the landmark stay who is at risk there; their later course does not matter."""
+    _, ehr, phenotype = followed
+    table = follow_up(ehr, phenotype)
+
+    kept = at_landmark(table, 110)
+
+    assert (kept["entry_days"] == 110).all()
+    assert (kept["exit_days"] > 110).all()
+    # At risk past day 110: left out are those who left by then, and who is not at risk.
+    expected = table[(table["status"] == "at_risk") & (table["exit_days"] > 110)]
+    assert kept["person_id"].tolist() == expected["person_id"].tolist()
+    late = table.assign(entry_days=table["entry_days"] + 100)
+    assert at_landmark(late, 110).empty
+    with pytest.raises(UsageError, match="landmark_days must be at least 0, got -1"):
+        at_landmark(table, -1)

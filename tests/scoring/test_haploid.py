@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from pgs_trd.errors import DataError, PgsTrdWarning
 from pgs_trd.genotypes import GenotypeBlock, open_genotypes, pack_codes, unpack_codes
 from pgs_trd.scoring import score
 from pgs_trd.weights import Weights
@@ -49,6 +50,7 @@ class OneAlleleSource:
     """The same calls as VCF and BGEN write them: one allele where there is one copy."""
 
     format = "memory"
+    haploid_coding = "one"
     paths: tuple[Path, ...] = ()
 
     def __init__(self, prefix: Path, *, as_units: bool) -> None:
@@ -67,13 +69,13 @@ class OneAlleleSource:
         for start in range(0, len(rows), block_size):
             part = rows[start : start + block_size]
             copies = self.copies[part].astype(np.int8)
+            # As readers do: no ploidies where all calls of a block are diploid.
+            ploidy = self.ploidy[part] if (self.ploidy[part] == 1).any() else None
             if self.as_units:
                 units = np.where(copies < 0, 65535, 16384 * copies.astype(np.int64))
-                yield GenotypeBlock(
-                    rows=part, units=units.astype(np.uint16), ploidy=self.ploidy[part]
-                )
+                yield GenotypeBlock(rows=part, units=units.astype(np.uint16), ploidy=ploidy)
             else:
-                yield GenotypeBlock(rows=part, codes=pack_codes(copies), ploidy=self.ploidy[part])
+                yield GenotypeBlock(rows=part, codes=pack_codes(copies), ploidy=ploidy)
 
 
 @pytest.fixture
@@ -95,10 +97,42 @@ def test_score__counts_haploid_calls_as_plink2(prefix, male_x, missing, form):
         else OneAlleleSource(prefix, as_units=form == "units")
     )
 
-    result = score(
-        source, haploid_weights(), by="id", palindromes="keep", male_x=male_x, missing=missing,
-        block_size=7,
-    )  # fmt: skip
+    options = {"by": "id", "palindromes": "keep", "male_x": male_x, "missing": missing}
+    if form == "plink1":
+        with pytest.warns(PgsTrdWarning, match="12 of 60 people have no sex, and 8 .* X, 5 on Y"):
+            result = score(source, haploid_weights(), block_size=7, **options)
+    else:
+        result = score(source, haploid_weights(), block_size=7, **options)
 
     assert_allclose(result.scores["s"], expected[f"sum_{model}_{missing}"], rtol=1e-5, atol=1e-5)
     assert_array_equal(result.alleles["s"], expected[f"alleles_{model}_{missing}"])
+
+
+@pytest.mark.parametrize("male_x", ["0..1", "0..2"])
+@pytest.mark.parametrize("as_units", [False, True])
+def test_score__of_a_haploid_call_does_not_depend_on_its_neighbours(prefix, male_x, as_units):
+    """Some men's X, and all mitochondria, are written as diploid; blocks of any size agree."""
+    source = OneAlleleSource(prefix, as_units=as_units)
+    alike = np.zeros(source.ploidy.shape, dtype=bool)
+    alike[[row for row, name in enumerate(CHROMOSOMES) if name == "MT"]] = True
+    alike[[row for row, name in enumerate(CHROMOSOMES) if name == "X"][::2]] = True
+    alike &= source.ploidy == 1
+    source.copies = np.where(alike, 2 * source.copies, source.copies)
+    source.ploidy = np.where(alike, np.int8(2), source.ploidy)
+    options = {"by": "id", "palindromes": "keep", "male_x": male_x}
+
+    whole = score(source, haploid_weights(), **options)
+
+    for block_size in (1, 2, 5):
+        parts = score(source, haploid_weights(), block_size=block_size, **options)
+        assert_array_equal(parts.scores, whole.scores)
+        assert_array_equal(parts.alleles, whole.alleles)
+
+
+def test_score__refuses_dosages_on_x_that_may_run_to_one_or_two(prefix):
+    """A VCF's DS does not say which; half or twice a man's X would be a silent error."""
+    source = OneAlleleSource(prefix, as_units=True)
+    source.haploid_coding = "unknown"
+
+    with pytest.raises(DataError, match="18 scored variants lie on X, Y or mitochondria"):
+        score(source, haploid_weights(), by="id", palindromes="keep")

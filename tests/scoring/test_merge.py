@@ -44,7 +44,7 @@ def cohort(tmp_path: Path) -> Path:
     )
     copies = rng.choice(np.array([-1, 0, 1, 2], dtype=np.int8), size=(n_rows, N_PEOPLE))
     people = [f"P{i:02d}" for i in range(N_PEOPLE)]
-    samples = pd.DataFrame({"person_id": people, "family_id": people, "sex": "unknown"})
+    samples = pd.DataFrame({"person_id": people, "family_id": people, "sex": "female"})
     write_plink1(tmp_path / "whole", [copies], variants=variants, samples=samples)
     for name in CHROMOSOMES:
         rows = (variants["chromosome"] == name).to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pgs_trd.errors import MatchRateError, PgsTrdWarning, UsageError
+from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeBlock, open_genotypes, write_plink1
 from pgs_trd.scoring import score
 from pgs_trd.weights import Weights, read_weights
@@ -23,6 +24,7 @@ class GenotypesInMemory:
     """A source of hard calls, dosages or haploid calls for tests; never packed on disk."""
 
     format = "memory"
+    haploid_coding = "one"
     paths: tuple[Path, ...] = ()
 
     def __init__(self, dosages: np.ndarray, ploidy: np.ndarray | None = None) -> None:
@@ -193,6 +195,51 @@ def test_score__raises_when_no_score_is_left():
 
     with pytest.raises(MatchRateError, match=r"matched 1 of 4 rows .* min_overlap is 75%"):
         score(GenotypesInMemory(np.ones((1, 4))), weights)
+
+
+def test_score__refuses_a_score_named_like_a_column_of_people():
+    """Its column would stand twice in the table that is written."""
+    weights = replace(make_weights(np.ones((1, 1))), names=("IID",))
+
+    with pytest.raises(UsageError, match="named 'IID'"):
+        score(GenotypesInMemory(np.ones((1, 2))), weights)
+
+
+def test_score__refuses_weights_too_small_to_add_up():
+    """Below 1e-280 float64 cannot scale them to whole steps; a wrong sum would come out."""
+    with pytest.raises(DataError, match="add up to less than 1e-280"):
+        score(GenotypesInMemory(np.ones((1, 2))), make_weights(np.full((1, 1), 1e-300)))
+
+    result = score(GenotypesInMemory(np.ones((1, 2))), make_weights(np.full((1, 1), 1e-270)))
+    assert_allclose(result.scores["s0"], 1e-270, rtol=1e-12)
+
+
+def test_score__refuses_to_impute_by_the_frequencies_of_a_few_people():
+    """Forty-nine people say too little, unless frequencies of others are given."""
+    dosages = np.ones((1, 49))
+    dosages[0, 0] = np.nan
+
+    with pytest.raises(UsageError, match=r"49 people are too few .* and 1 missing calls"):
+        score(GenotypesInMemory(dosages), make_weights(np.ones((1, 1))))
+
+    frequencies = pd.DataFrame(
+        {"chromosome": ["1"], "position": [100], "id": ["v0"], "allele": ["A"],
+         "other_allele": ["G"], "frequency": [0.25]}
+    )  # fmt: skip
+    given = score(
+        GenotypesInMemory(dosages), make_weights(np.ones((1, 1))), frequencies=frequencies
+    )
+    assert given.scores["s0"].iloc[0] == 0.5
+
+
+def test_score__warns_of_variants_that_nobody_has_a_call_of():
+    """Their frequency is unknown: the same amount for everybody, but the user should know."""
+    dosages = np.full((2, 60), np.nan)
+    dosages[0] = 1.0
+
+    with pytest.warns(PgsTrdWarning, match="nobody has a call of 1 of 2 scored variants"):
+        result = score(GenotypesInMemory(dosages), make_weights(np.ones((2, 1))))
+    assert (result.scores["s0"] == 1.0).all()
 
 
 def test_score__refuses_two_scores_of_one_name():
