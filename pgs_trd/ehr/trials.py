@@ -7,6 +7,7 @@ from typing import cast
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL, flag_prescriptions
@@ -170,6 +171,12 @@ def _as_table(trials: pd.DataFrame, *, min_days: int) -> pd.DataFrame:
 
 
 def _dates(days: pd.Series) -> pd.Series:
-    return pd.to_datetime(days.astype("Float64").astype("float64"), unit="D").astype(
-        "datetime64[ns]"
-    )
+    """Give days since 1970 as dates.
+
+    Not by pandas' to_datetime(unit="D"): where a day is missing it computes with
+    memory that nobody wrote, and raises now and then (pandas 2.3).
+    """
+    known = days.notna().to_numpy()
+    dates = np.full(len(days), np.datetime64("NaT", "D"))
+    dates[known] = days[known].to_numpy(dtype=np.int64).astype("datetime64[D]")
+    return pd.Series(dates.astype("datetime64[ns]"), index=days.index)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgs_trd.ehr import build_trials, open_ehr, prescription_flow
+from pgs_trd.ehr import build_trials, open_ehr, prescription_flow, trials
 from pgs_trd.ehr.eras import build_eras
 from pgs_trd.ehr.fields import memory_table
 from pgs_trd.ehr.raw import connect
@@ -343,3 +343,14 @@ def test_build_eras__equals_a_plain_loop(fills: dict[tuple[int, int], int], gap_
     columns = ["person_id", "start_day", "end_day", "n_prescriptions"]
     found = sorted(map(tuple, eras[columns].to_numpy().tolist()))
     assert found == _eras_by_hand(days, gap_days)
+
+
+def test_build_trials__dates_of_missing_switches_are_missing_whatever_memory_holds():
+    """The pandas function for this computed with unwritten memory, and raised now and then."""
+    days = pd.Series([16_436, pd.NA, 0], dtype="Int64")
+
+    dates = trials._dates(days)
+
+    assert dates.dtype == "datetime64[ns]"
+    assert dates.isna().tolist() == [False, True, False]
+    assert dates.iloc[[0, 2]].tolist() == [pd.Timestamp("2015-01-01"), pd.Timestamp("1970-01-01")]
