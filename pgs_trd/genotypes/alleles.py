@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,6 @@ import pandas as pd
 from pgs_trd.genotypes.source import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
-ObjectArray = npt.NDArray[np.object_]
 
 _OTHER_NAMES = {
     "23": "X", "24": "Y", "25": "X", "26": "MT", "M": "MT",
@@ -39,18 +37,6 @@ def canonical_chromosome(name: str) -> str:
     upper = short.upper()
     upper = _OTHER_NAMES.get(upper, upper)
     return upper if upper in {"X", "Y", "MT"} else short
-
-
-def canonical_chromosomes(names: Iterable[str]) -> ObjectArray:
-    """Give `canonical_chromosome` of every name, computed once a distinct name."""
-    codes, distinct = pd.factorize(np.asarray(names, dtype=object))
-    return np.array([canonical_chromosome(name) for name in distinct], dtype=object)[codes]
-
-
-def upper_case(alleles: Iterable[str]) -> ObjectArray:
-    """Give the alleles in upper case, computed once a distinct allele."""
-    codes, distinct = pd.factorize(np.asarray(alleles, dtype=object))
-    return np.array([allele.upper() for allele in distinct], dtype=object)[codes]
 
 
 def is_sequence(allele: str) -> bool:

@@ -16,9 +16,6 @@ IntArray = npt.NDArray[np.int64]
 CodeArray = npt.NDArray[np.uint8]
 DosageArray = npt.NDArray[np.uint16]
 
-DOSAGE_BITS = 14
-DOSAGE_UNIT = 1 << DOSAGE_BITS
-MISSING_DOSAGE = 65535
 CACHE_LINE = 64
 
 # Below so many effects a second thread takes longer to start than to fill a table.

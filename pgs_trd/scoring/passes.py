@@ -17,8 +17,8 @@ from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.resources import thread_count
 from pgs_trd.scoring.frequencies import align_frequencies
 from pgs_trd.scoring.haploid import AlleleRule, MaleX
-from pgs_trd.scoring.kernel import Kernel
-from pgs_trd.scoring.plan import FilePlan, Missing, Scale, plan_file
+from pgs_trd.scoring.kernel import IntArray, Kernel
+from pgs_trd.scoring.plan import FilePlan, FloatArray, Missing, Scale, plan_file
 from pgs_trd.scoring.sums import Options, Sums
 from pgs_trd.weights import FileMatch, MatchBy, Matcher, Palindromes, Weights
 from pgs_trd.weights.match import stack_tables
@@ -174,10 +174,13 @@ def score(
     )
     _report_failures(summary, min_overlap)
     del matcher
-    options = Options(missing, scale, _given(frequencies, genotypes, plans))
+    rows = _scored_rows(plans)
+    options = Options(missing, scale, _given(frequencies, genotypes, rows))
     sums = Sums(n_people, plans, options)
-    rule = AlleleRule.of(genotypes, male_x, _scored_rows(plans))
-    _add_up(genotypes, sums, rule, thread_count(threads), block_size, progress, is_small=is_small)
+    rule = AlleleRule.of(genotypes, male_x, rows)
+    _add_up(
+        genotypes, rows, sums, rule, thread_count(threads), block_size, progress, is_small=is_small
+    )
     index = pd.Index(genotypes.samples["person_id"].to_numpy(), name="person_id")
     steps = np.concatenate([plan.scales for plan in plans]) if plans else np.ones(0)
     return Scores(
@@ -277,13 +280,12 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float | None) -> None:
 
 
 def _given(
-    frequencies: pd.DataFrame | None, genotypes: GenotypeSource, plans: list[FilePlan]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
+    frequencies: pd.DataFrame | None, genotypes: GenotypeSource, rows: IntArray
+) -> FloatArray | None:
     """Give the frequencies that the user gave, by variant; warn of those not stated."""
     if frequencies is None:
         return None
     given = align_frequencies(frequencies, genotypes.variants)
-    rows = _scored_rows(plans)
     n_absent = int(np.isnan(given[rows]).sum())
     if n_absent:
         warnings.warn(
@@ -295,7 +297,8 @@ def _given(
     return given
 
 
-def _scored_rows(plans: list[FilePlan]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _scored_rows(plans: list[FilePlan]) -> IntArray:
+    """Give the rows of the genotypes that any score needs, ascending."""
     if len(plans) == 1:
         return np.unique(plans[0].targets).astype(np.int64)
     is_scored = np.zeros(1 + max((int(p.targets.max(initial=-1)) for p in plans), default=-1), bool)
@@ -306,6 +309,7 @@ def _scored_rows(plans: list[FilePlan]) -> np.ndarray[tuple[int], np.dtype[np.in
 
 def _add_up(
     genotypes: GenotypeSource,
+    rows: IntArray,
     sums: Sums,
     rule: AlleleRule,
     threads: int,
@@ -316,7 +320,6 @@ def _add_up(
 ) -> None:
     """Add all blocks; with two threads or more the next is made ready while one is added."""
     n_people = len(genotypes.samples)
-    rows = _scored_rows(list(sums.plans))
     done = n_uncalled = 0
     with Kernel(n_people, 1) as single, Kernel(n_people, threads) as kernel:
         blocks = genotypes.blocks(rows, block_size=block_size)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from pgs_trd.genotypes.source import MISSING_UNITS
 from pgs_trd.scoring import _kernel
-from pgs_trd.scoring.kernel import MISSING_DOSAGE, WORTH_A_THREAD, Kernel
+from pgs_trd.scoring.kernel import WORTH_A_THREAD, Kernel
 
 PATHS = _kernel.paths()
 
@@ -45,7 +46,7 @@ def add_entries(codes: np.ndarray, table: np.ndarray, n_people: int) -> np.ndarr
 def draw_dosages(rng: np.random.Generator, n_rows: int, n_people: int, kind: str) -> np.ndarray:
     """Draw dosages, some of them whole, all of them, or none."""
     fractional = rng.integers(1, 32768, (n_rows, n_people))
-    whole = rng.choice([0, 16384, 32768, 32769, 40000, 49152, MISSING_DOSAGE], fractional.shape)
+    whole = rng.choice([0, 16384, 32768, 32769, 40000, 49152, MISSING_UNITS], fractional.shape)
     share = {"certain": 1.0, "mixed": 0.9, "fractional": 0.05}[kind]
     is_whole = rng.random(fractional.shape) < share
     return np.where(is_whole, whole, fractional).astype(np.uint16)
@@ -187,7 +188,7 @@ def test_score_dosages__equals_a_sum_in_unbounded_integers(path, n_columns, size
 @pytest.mark.parametrize("n_columns", [1, 8])
 def test_score_dosages__rounds_halves_up_between_the_copies(path, n_columns):
     """Worked by hand: steps 1 and -3 at a half copy give 0.5 -> 1 and -1.5 -> -1 more."""
-    dosages = np.array([[0, 8192, 16384, 24576, 32768, MISSING_DOSAGE]], dtype=np.uint16)
+    dosages = np.array([[0, 8192, 16384, 24576, 32768, MISSING_UNITS]], dtype=np.uint16)
     table = np.repeat(np.array([8, 100, 11, 10])[np.newaxis, :, np.newaxis], n_columns, axis=2)
     sums = np.zeros((6, n_columns), dtype=np.int64)
 
@@ -204,7 +205,7 @@ def test_score_dosages__equals_score_codes_where_all_are_certain(path, n_columns
     rng = np.random.default_rng(2)
     n_people, n_rows = 8192 + 130, 50
     codes = draw_codes(rng, n_rows, n_people)
-    dosages = np.array([32768, MISSING_DOSAGE, 16384, 0], dtype=np.uint16)[unpack(codes, n_people)]
+    dosages = np.array([32768, MISSING_UNITS, 16384, 0], dtype=np.uint16)[unpack(codes, n_people)]
     table = rng.integers(-(2**46), 2**46, (n_rows, 4, n_columns))
     from_codes = np.zeros((n_people, n_columns), dtype=np.int64)
     from_dosages = from_codes.copy()
