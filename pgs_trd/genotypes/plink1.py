@@ -272,7 +272,10 @@ def read_fam(path: Path) -> pd.DataFrame:
     samples = pd.DataFrame(
         {
             "person_id": table["person_id"],
-            "family_id": table["family_id"],
+            # Where both ids are one text, as they mostly are, it stands in memory once.
+            "family_id": table["family_id"].mask(
+                table["family_id"] == table["person_id"], table["person_id"]
+            ),
             "sex": table["sex"].map(SEX_OF_CODE).fillna("unknown"),
         }
     )

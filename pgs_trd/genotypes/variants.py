@@ -94,4 +94,7 @@ def _dictionary(texts: pa.Array | pa.ChunkedArray) -> pd.Categorical:
 
 
 def _plain(texts: Any) -> Any:
+    if isinstance(texts, pa.ChunkedArray):
+        # In one piece, so that nobody needs a second copy who wants it so.
+        return texts.combine_chunks()
     return texts.to_numpy() if isinstance(texts, pd.Series) and texts.dtype == object else texts

@@ -100,9 +100,9 @@ class ScorePart:
         return table
 
     def _read(self, number: int, columns: list[str] | None = None) -> pa.Table:
-        """Read the row group that holds weight file `number`."""
-        with pq.ParquetFile(beside(self.path, "match")) as match:
-            return match.read_row_group(number, columns=columns)
+        """Read the rows of weight file `number`; row groups of others are passed over."""
+        path = beside(self.path, "match")
+        return pq.read_table(path, columns=columns, filters=[("file", "==", number)])
 
 
 def describe_part(names: Sequence[Sequence[str]], files: Sequence[Path]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pandas as pd
 from pgs_trd.errors import MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource
 from pgs_trd.genotypes.packing import packed_width
-from pgs_trd.resources import thread_count
+from pgs_trd.resources import freed_at_once, thread_count
 from pgs_trd.scoring.frequencies import align_frequencies
 from pgs_trd.scoring.haploid import AlleleRule, MaleX
 from pgs_trd.scoring.kernel import IntArray, Kernel
@@ -162,18 +162,20 @@ def score(
     is_small = n_people < ENOUGH_PEOPLE and not small_sample
     if is_small and scale != "none" and frequencies is None:
         raise UsageError(_say_small(n_people, f"scale={scale!r}"))
-    matcher = Matcher(
-        genotypes,
-        palindromes=palindromes,
-        min_overlap=min_overlap or 0.0,
-        by=by,
-        check_frequencies=check_frequencies,
-    )
-    names, plans, tables, summary = _match_all(
-        matcher, files, scale, log, is_part=min_overlap is None
-    )
+    with freed_at_once() as give_back:
+        matcher = Matcher(
+            genotypes,
+            palindromes=palindromes,
+            min_overlap=min_overlap or 0.0,
+            by=by,
+            check_frequencies=check_frequencies,
+        )
+        give_back()
+        names, plans, tables, summary = _match_all(
+            matcher, files, scale, log, give_back, is_part=min_overlap is None
+        )
+        del matcher
     _report_failures(summary, min_overlap)
-    del matcher
     rows = _scored_rows(plans)
     options = Options(missing, scale, _given(frequencies, genotypes, rows))
     sums = Sums(n_people, plans, options)
@@ -212,6 +214,7 @@ def _match_all(
     files: Iterable[Weights],
     scale: Scale,
     log: Callable[[pd.DataFrame], None] | None,
+    give_back: Callable[[], object],
     *,
     is_part: bool,
 ) -> tuple[list[str], list[FilePlan], list[pd.DataFrame], pd.DataFrame]:
@@ -242,10 +245,12 @@ def _match_all(
                 f"scale={scale!r} is for additive effects, and {file.names[0]} has dominant, "
                 "recessive or dosage-specific ones: score it with scale='none'"
             )
+        give_back()
         match = matcher.match(file, number)
         summary = match.summary.assign(status="ok") if is_part else match.summary
         summaries.append(summary)
         _log(match, log, tables)
+        give_back()
         chosen = np.flatnonzero((summary["status"] == "ok").to_numpy()).tolist()
         if chosen:
             plans.append(plan_file(file, match, chosen, len(names), scale))

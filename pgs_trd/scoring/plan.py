@@ -29,6 +29,7 @@ SUM_BITS = 52
 STANDARDIZE_BITS = 12
 SMALLEST_SPREAD = 2.0**-STANDARDIZE_BITS
 LARGEST_SHIFT = 980
+ROWS_AT_ONCE = 1 << 16
 ADDITIVE = np.array([0.0, 1.0, 2.0])
 
 
@@ -101,7 +102,11 @@ def choose_shift(effects: FloatArray, scale: Scale) -> int:
     shift
         Above `LARGEST_SHIFT` the weights are too small for float64 to scale.
     """
-    largest = 2.0 * float(np.nansum(np.abs(effects)))
+    # Some rows at a time, so that no copy of all stands in memory.
+    parts = (
+        effects[start : start + ROWS_AT_ONCE] for start in range(0, len(effects), ROWS_AT_ONCE)
+    )
+    largest = 2.0 * sum(float(np.nansum(np.abs(part))) for part in parts)
     if largest == 0.0:
         return 0
     shift = SUM_BITS - int(np.frexp(largest)[1])
@@ -129,9 +134,9 @@ def plan_file(
     DataError
         If the weights of a score are too small to be added up exactly.
     """
-    rows = np.flatnonzero(match.is_matched)
-    targets = match.target[rows]
-    if np.any(np.diff(targets) < 0):
+    rows = np.flatnonzero(match.is_matched).astype(np.int32)
+    targets = match.target[rows].astype(np.int32)
+    if np.any(targets[1:] < targets[:-1]):
         order = np.argsort(targets, kind="stable")
         rows, targets = rows[order], targets[order]
     shifts = [choose_shift(file.effects[:, k], scale) for k in chosen]
@@ -142,9 +147,9 @@ def plan_file(
             "weights in another unit; scale them up"
         )
     return FilePlan(
-        targets=targets.astype(np.int32),
+        targets=targets,
         swapped=match.swapped[rows],
-        rows=rows.astype(np.int32),
+        rows=rows,
         effects=file.effects,
         doses=file.doses,
         chosen=np.asarray(chosen, dtype=np.int64),

@@ -31,6 +31,9 @@ MATCH_TYPES: Mapping[str, pa.DataType] = {
 }
 """Types of a match table in Parquet: the same for every weight file."""
 
+ROWS_AT_ONCE = 1 << 16
+"""Rows of a row group in Parquet: a copy of them stands in memory while they are written."""
+
 Append = Callable[..., None]
 
 
@@ -38,7 +41,7 @@ Append = Callable[..., None]
 def stream_table(path: Path, types: Mapping[str, pa.DataType] = MATCH_TYPES) -> Iterator[Append]:
     """Give a function that appends a table to `path`, which stands there once all is well.
 
-    Parquet gets one row group for every table appended. Missing is empty in text.
+    Missing is empty in text.
 
     Parameters
     ----------
@@ -74,7 +77,12 @@ class _ParquetStream:
         self._writer: pq.ParquetWriter | None = None
 
     def append(self, table: pd.DataFrame, **columns: pa.Array) -> None:
-        """Write `table`, and Arrow arrays as further columns, as one row group."""
+        """Write `table`, and Arrow arrays as further columns."""
+        for start in range(0, max(len(table), 1), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            self._write(table.iloc[rows], {name: array[rows] for name, array in columns.items()})
+
+    def _write(self, table: pd.DataFrame, columns: Mapping[str, pa.Array]) -> None:
         arrow = pa.Table.from_pandas(table, preserve_index=False)
         for name, array in columns.items():
             arrow = arrow.append_column(name, array)
@@ -94,7 +102,8 @@ class _ParquetStream:
                 column_encoding={
                     f.name: "DELTA_BINARY_PACKED" for f in arrow.schema if f.type == pa.int64()
                 },
-                write_statistics=False,
+                # By which the rows of one weight file are found.
+                write_statistics=["file"],
             )
         self._writer.write_table(arrow, row_group_size=max(1, len(arrow)))
 

@@ -52,7 +52,7 @@ def _numbers(index: TargetIndex, texts: pd.Index) -> Codes:
 
 
 def choose_targets(
-    index: TargetIndex, variants: pd.DataFrame, place: IntArray, outcome: Outcome
+    index: TargetIndex, variants: pd.DataFrame, place: Codes, outcome: Outcome
 ) -> None:
     """Choose the genotype row of each open row; write why none could be.
 

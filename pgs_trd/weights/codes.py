@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,19 +33,6 @@ def take_codes(values: npt.ArrayLike, codes: Codes, missing: int) -> IntArray:
     table = np.append(np.asarray(values, dtype=np.int64), missing).astype(np.int64)
     taken: IntArray = table[codes]
     return taken
-
-
-def to_arrow_text(texts: pd.Series) -> pa.Array:
-    """Give texts as one Arrow array; null where missing, empty or ``"."``."""
-    array = pa.array(texts, type=pa.large_string(), from_pandas=True)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):
-            array = array.chunk(0) if array.num_chunks else pa.array([], pa.large_string())
-    is_none = pa.compute.is_in(array, value_set=pa.array([".", ""], pa.large_string()))
-    if pa.compute.any(is_none).as_py():
-        array = pa.compute.if_else(is_none, pa.scalar(None, pa.large_string()), array)
-    return array
 
 
 def chunks(n_rows: int, size: int = CHUNK_ROWS) -> Iterator[slice]:

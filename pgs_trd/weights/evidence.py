@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pgs_trd.weights.builds import BeyondEnd
-from pgs_trd.weights.codes import IntArray, take_evenly, to_arrow_text, to_codes
+from pgs_trd.weights.codes import IntArray, take_evenly, to_codes
+from pgs_trd.weights.ids import number_ids
 from pgs_trd.weights.index import NO_PLACE, TargetIndex, pack_keys, places_of_positions
 from pgs_trd.weights.liftover import Chain
 
@@ -156,7 +155,6 @@ class Evidence:
 def gather_evidence(
     index: TargetIndex,
     genotype_variants: pd.DataFrame,
-    genotype_ids: pa.Array,
     variants: pd.DataFrame,
     rows: IntArray,
     *,
@@ -170,8 +168,8 @@ def gather_evidence(
     ----------
     index
         Of the genotypes, by position.
-    genotype_variants, genotype_ids
-        `GenotypeSource.variants` and its ids as Arrow text.
+    genotype_variants
+        `GenotypeSource.variants`.
     variants
         `Weights.variants`.
     rows
@@ -195,7 +193,7 @@ def gather_evidence(
         known = chain.source is not None and chain.target is not None
         text = f"{chain.source} to {chain.target}" if known else f"by {chain.path.name}"
         lifted = Lifted(text, count_found(chain.lift(asked["chromosome"], position)[0]))
-    shared, same = _compare_ids(index, genotype_variants, genotype_ids, asked)
+    shared, same = _compare_ids(index, genotype_variants, asked)
     return Evidence(
         weights_build=builds[0],
         genotype_build=builds[1],
@@ -211,16 +209,15 @@ def gather_evidence(
 
 
 def _compare_ids(
-    index: TargetIndex, genotype_variants: pd.DataFrame, genotype_ids: pa.Array, asked: pd.DataFrame
+    index: TargetIndex, genotype_variants: pd.DataFrame, asked: pd.DataFrame
 ) -> tuple[int, int]:
     """Count rows whose id the genotypes have, and those at the same position."""
-    ids = to_arrow_text(asked["id"])
-    if not len(ids) or ids.null_count == len(ids):
+    ids = number_ids(asked["id"])[0]
+    if not len(ids.first):
         return 0, 0
-    found = pc.index_in(genotype_ids, value_set=ids, skip_nulls=True)
-    place = found.fill_null(-1).to_numpy(zero_copy_only=False)
-    there = np.flatnonzero(place >= 0)
-    here = place[there]
+    number = ids.find(genotype_variants["id"])
+    there = np.flatnonzero(number >= 0)
+    here = ids.first[number[there]]
     is_same = _keys(index, genotype_variants.iloc[there]) == _keys(index, asked.iloc[here])
     # An id that the genotypes have twice is one id, right if one of them is.
     return len(np.unique(here)), len(np.unique(here[is_same]))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgs_trd.genotypes import GenotypeSource, count_alleles
-from pgs_trd.weights.codes import BoolArray, IntArray, take_evenly
+from pgs_trd.weights.codes import BoolArray, Codes, IntArray, take_evenly
 from pgs_trd.weights.reasons import REASONS, Outcome
 
 FloatArray = npt.NDArray[np.float64]
@@ -19,7 +19,7 @@ AUTOSOMES = frozenset(str(number) for number in range(1, 23))
 
 
 def observed_frequencies(
-    genotypes: GenotypeSource, target: IntArray, swapped: BoolArray
+    genotypes: GenotypeSource, target: Codes, swapped: BoolArray
 ) -> FloatArray:
     """Give the frequency of the effect allele in the genotypes, NaN if nobody is called.
 
@@ -32,7 +32,7 @@ def observed_frequencies(
     swapped : (n_rows,)
         Whether the effect allele is the one not counted.
     """
-    targets, place = np.unique(target, return_inverse=True)
+    targets, place = np.unique(target.astype(np.int64), return_inverse=True)
     counted: FloatArray = count_alleles(genotypes, targets)[0][place]
     return np.where(swapped, 1 - counted, counted)
 

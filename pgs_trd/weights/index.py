@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pgs_trd.genotypes.alleles import find_shared_alleles, is_placed
 from pgs_trd.weights.codes import (
@@ -18,9 +16,9 @@ from pgs_trd.weights.codes import (
     IntArray,
     chunks,
     take_codes,
-    to_arrow_text,
     to_codes,
 )
+from pgs_trd.weights.ids import IdIndex, number_ids
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -39,7 +37,7 @@ class TargetIndex:
     chromosomes
         Those on which a variant has a position; None if the places are ids.
     ids
-        The distinct ids, in the order of their places; None if places are positions.
+        The ids, whose numbers are their places; None if places are positions.
     keys : (n_places,)
         Chromosome number * 2**32 + position of each place, ascending; empty for ids.
     starts : (n_places + 1,)
@@ -64,10 +62,10 @@ class TargetIndex:
     """
 
     chromosomes: pd.Index | None
-    ids: pa.Array | None
+    ids: IdIndex | None
     keys: IntArray
-    starts: IntArray
-    order: IntArray
+    starts: Codes
+    order: Codes
     is_crowded: BoolArray
     alleles: pd.Index
     counted: Codes
@@ -108,19 +106,18 @@ def index_by_position(variants: pd.DataFrame) -> TargetIndex:
 
 def index_by_id(variants: pd.DataFrame) -> TargetIndex:
     """Index variants by id; those without (".") are left out."""
-    encoded = to_arrow_text(variants["id"]).dictionary_encode()
-    number = encoded.indices.fill_null(NO_PLACE).to_numpy(zero_copy_only=False).astype(np.int64)
-    rows = np.flatnonzero(number != NO_PLACE)
-    n_places = len(encoded.dictionary)
-    counts = np.bincount(number[rows], minlength=n_places)
-    if len(rows) > n_places:
-        rows = rows[np.argsort(number[rows], kind="stable")]
+    ids, number = number_ids(variants["id"])
+    rows = np.flatnonzero(number >= 0)
+    place = number[rows]
+    counts = np.bincount(place, minlength=len(ids.first))
+    if len(rows) > len(ids.first):
+        rows = rows[np.argsort(place, kind="stable")]
     return _index(
         variants,
         rows,
         np.append(0, np.cumsum(counts)).astype(np.int64),
         chromosomes=None,
-        ids=encoded.dictionary,
+        ids=ids,
         keys=np.empty(0, dtype=np.int64),
     )
 
@@ -137,7 +134,7 @@ def _index(
     starts: IntArray,
     *,
     chromosomes: pd.Index | None,
-    ids: pa.Array | None,
+    ids: IdIndex | None,
     keys: IntArray,
 ) -> TargetIndex:
     codes, texts = zip(
@@ -152,8 +149,9 @@ def _index(
         chromosomes=chromosomes,
         ids=ids,
         keys=keys,
-        starts=starts,
-        order=order,
+        # Half the memory: no file has 2**31 variants.
+        starts=starts.astype(np.int32),
+        order=order.astype(np.int32),
         is_crowded=np.diff(starts) > 1,
         alleles=pd.Index(alleles),
         counted=counted,
@@ -233,13 +231,6 @@ def _find_keys(sorted_keys: IntArray, keys: IntArray) -> IntArray:
     return np.where(sorted_keys[low] == keys, low, NO_PLACE)
 
 
-def places_of_ids(index: TargetIndex, ids: pa.Array) -> IntArray:
-    """Find the places of ids, `NO_PLACE` where the genotypes have no such id."""
-    found = pc.index_in(ids, value_set=index.ids, skip_nulls=True)
-    places: IntArray = found.fill_null(NO_PLACE).to_numpy(zero_copy_only=False).astype(np.int64)
-    return places
-
-
 @dataclass(frozen=True)
 class Pairs:
     """Pairs of rows and the variants at their places, by row.
@@ -274,7 +265,7 @@ class Pairs:
         return values if self.is_single else values[self.row]
 
 
-def pair_up(index: TargetIndex, place: IntArray) -> Pairs:
+def pair_up(index: TargetIndex, place: Codes) -> Pairs:
     """Give all pairs of rows and variants that share a place, `NO_PLACE` not allowed."""
     start = index.starts[place]
     counts = index.starts[place + 1] - start

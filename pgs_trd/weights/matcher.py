@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from pgs_trd.errors import UsageError
 from pgs_trd.genotypes import GenotypeSource
@@ -21,19 +20,19 @@ from pgs_trd.weights.builds import (
     canonical_build,
     count_beyond_end,
 )
-from pgs_trd.weights.codes import BoolArray, IntArray, to_arrow_text, to_codes
+from pgs_trd.weights.codes import BoolArray, Codes, IntArray, to_codes
 from pgs_trd.weights.evidence import Evidence, gather_evidence
 from pgs_trd.weights.frequencies import correlate_frequencies, settle_by_frequency
+from pgs_trd.weights.ids import NO_ID
 from pgs_trd.weights.index import (
     NO_PLACE,
     TargetIndex,
     index_by_id,
     index_by_position,
-    places_of_ids,
     places_of_positions,
 )
 from pgs_trd.weights.liftover import Chain, read_chain
-from pgs_trd.weights.reasons import STATUSES, Outcome
+from pgs_trd.weights.reasons import STATUSES, Int32Array, Outcome
 from pgs_trd.weights.summary import MATCHED, find_collisions, summarise, tally
 from pgs_trd.weights.table import Weights
 from pgs_trd.weights.verdict import Situation, give_verdict, note_strand
@@ -69,7 +68,7 @@ class FileMatch:
         As in `Match`.
     """
 
-    target: IntArray
+    target: Int32Array
     swapped: BoolArray
     flipped: BoolArray
     is_matched: BoolArray
@@ -87,7 +86,7 @@ class FileMatch:
         outcome = self._outcome
         return pd.DataFrame(
             {
-                "file": np.full(len(self.target), self._number, dtype=np.int64),
+                "file": np.broadcast_to(np.int64(self._number), len(self.target)),
                 **columns,
                 "status": pd.Categorical.from_codes(outcome.status, categories=pd.Index(STATUSES)),
                 "reason": pd.Categorical.from_codes(
@@ -186,8 +185,7 @@ class Matcher:
         place, evidence = self._find_places(file, outcome)
         choose_targets(self._index, file.variants, place, outcome)
         self._settle_palindromes(file, outcome)
-        matched = np.flatnonzero(outcome.is_matched)
-        crowded = find_collisions(outcome.target[matched], matched, file.effects)
+        crowded = find_collisions(outcome.target, outcome.is_matched, file.effects)
         outcome.set_status(crowded, "collision")
         outcome.forget_unmatched()
         r = float("nan")
@@ -207,14 +205,13 @@ class Matcher:
             _outcome=outcome,
         )
 
-    def _find_places(self, file: Weights, outcome: Outcome) -> tuple[IntArray, Evidence | None]:
+    def _find_places(self, file: Weights, outcome: Outcome) -> tuple[Codes, Evidence | None]:
         """Give each row's place among the genotypes', or write why it has none."""
         variants, index = file.variants, self._index
         if index.ids is not None:
-            ids = to_arrow_text(variants["id"])
-            place = places_of_ids(index, ids)
-            has_id = ids.is_valid().to_numpy(zero_copy_only=False)
-            outcome.set_status(outcome.is_open & ~has_id, "no_id")
+            place: Codes = index.ids.find(variants["id"])
+            outcome.set_status(outcome.is_open & (place == NO_ID), "no_id")
+            place[place == NO_ID] = NO_PLACE
             outcome.set_status(outcome.is_open & (place == NO_PLACE), "id_absent")
             return place, None
         codes, names = to_codes(variants["chromosome"])
@@ -237,17 +234,12 @@ class Matcher:
         return gather_evidence(
             self._index,
             self._genotypes.variants,
-            self._ids,
             file.variants,
             asked,
             builds=(file.genome_build, self._build),
             beyond=(count_beyond_end(file.variants["chromosome"], position), self._beyond),
             chain=self._chain,
         )
-
-    @cached_property
-    def _ids(self) -> pa.Array:
-        return to_arrow_text(self._genotypes.variants["id"])
 
     @cached_property
     def _beyond(self) -> BeyondEnd:
@@ -271,7 +263,7 @@ class Matcher:
         self,
         file: Weights,
         outcome: Outcome,
-        place: IntArray,
+        place: Codes,
         evidence: Evidence | None,
         r: float,
     ) -> pd.DataFrame:
@@ -352,5 +344,8 @@ def _examples(number: int, file: Weights, outcome: Outcome) -> pd.DataFrame:
             "n_rows": counts.astype(np.int64),
         }
     )
-    shown = file.variants.iloc[rows][list(COPIED_COLUMNS)].reset_index(drop=True)
-    return pd.concat([examples, shown], axis=1)
+    # Cell by cell, as rows are few: to take rows, pandas would first copy whole columns.
+    for name in COPIED_COLUMNS:
+        column = file.variants[name].array
+        examples[name] = pd.array([column[row] for row in rows], dtype=column.dtype)
+    return examples

@@ -12,6 +12,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Int8Array = npt.NDArray[np.int8]
 Int16Array = npt.NDArray[np.int16]
+Int32Array = npt.NDArray[np.int32]
 
 STATUSES = (
     "matched", "refused", "no_position", "no_id", "chromosome_absent", "position_absent",
@@ -57,7 +58,7 @@ class Outcome:
     """
 
     status: Int8Array
-    target: IntArray
+    target: Int32Array
     swapped: BoolArray
     flipped: BoolArray
     is_palindromic: BoolArray
@@ -69,7 +70,7 @@ class Outcome:
         """Give an outcome in which every row is open."""
         return cls(
             status=np.full(n_rows, _OPEN, dtype=np.int8),
-            target=np.full(n_rows, -1, dtype=np.int64),
+            target=np.full(n_rows, -1, dtype=np.int32),
             swapped=np.zeros(n_rows, dtype=bool),
             flipped=np.zeros(n_rows, dtype=bool),
             is_palindromic=np.zeros(n_rows, dtype=bool),

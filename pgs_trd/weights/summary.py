@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgs_trd.weights.codes import CHUNK_ROWS, BoolArray, IntArray, chunks
+from pgs_trd.weights.codes import CHUNK_ROWS, BoolArray, Codes, IntArray, chunks
 from pgs_trd.weights.reasons import STATUSES, Outcome
 from pgs_trd.weights.table import Weights
 
@@ -122,24 +122,28 @@ def _add_refused(file: Weights, outcome: Outcome, totals: Tally, spread: FloatAr
     np.add.at(counts, (REFUSED, score[~has_weight]), 1)
 
 
-def find_collisions(target: IntArray, rows: IntArray, effects: FloatArray) -> IntArray:
-    """Give those of `rows` that share a target with another row of one score.
+def find_collisions(target: Codes, is_matched: BoolArray, effects: FloatArray) -> IntArray:
+    """Give the matched rows that share a target with another row of one score.
 
     Parameters
     ----------
     target : (n_rows,)
-        Targets of `rows`.
-    rows : (n_rows,)
-        Matched rows of a weight file.
-    effects : (n_file_rows, n_scores)
+        As in `Match.table`.
+    is_matched : (n_rows,)
+        Which rows have one.
+    effects : (n_rows, n_scores)
         NaN where a row is not part of the score.
     """
+    if is_matched.all() and (target[1:] > target[:-1]).all():
+        return np.empty(0, dtype=np.int64)
+    rows = np.flatnonzero(is_matched)
+    target = target[rows]
     if not len(target) or (target[1:] > target[:-1]).all():
-        return rows[:0]
+        return np.empty(0, dtype=np.int64)
     crowded = (np.bincount(target) > 1)[target]
     rows, groups = rows[crowded], np.unique(target[crowded], return_inverse=True)[1]
     if not len(rows):
-        return rows
+        return np.empty(0, dtype=np.int64)
     included: BoolArray = ~np.isnan(effects[rows])
     n_included = np.zeros((groups.max() + 1, effects.shape[1]), dtype=np.int64)
     np.add.at(n_included, groups, included)

@@ -76,10 +76,6 @@ def make_table(
     refusals.refuse(is_category(other, lambda text: not is_sequence(text)), OTHER_ALLELE_TEXT)
     same = np.append(effect.categories.get_indexer(other.categories), -1)[other.codes]
     refusals.refuse((same == effect.codes) & (same >= 0), SAME_ALLELES)
-    position = _numbers(column, "position", n_rows)
-    is_whole = np.isfinite(position) & (position == np.floor(position)) & (np.abs(position) < 2**53)
-    frequency = _numbers(column, "effect_allele_frequency", n_rows)
-    frequency[~((frequency >= 0) & (frequency <= 1))] = np.nan
     chromosome = (
         to_categories(column.pop("chromosome"), canonical_chromosome)
         if "chromosome" in column
@@ -90,12 +86,10 @@ def make_table(
             "row": np.arange(1, n_rows + 1, dtype=np.int64),
             "id": _ids(column, n_rows),
             "chromosome": chromosome,
-            "position": pd.arrays.IntegerArray(
-                np.where(is_whole, position, 0).astype(np.int64), ~is_whole
-            ),
+            "position": _positions(column, n_rows),
             "effect_allele": effect,
             "other_allele": other,
-            "effect_allele_frequency": frequency,
+            "effect_allele_frequency": _frequencies(column, n_rows),
         },
         copy=False,
     )
@@ -109,12 +103,12 @@ def read_doses(
     The effect of a row of dosage weights is the one furthest from zero; the doses are
     the three in units of it.
     """
-    effect = np.full(n_rows, np.nan)
     dominant, recessive = _models(column, n_rows, refusals)
     refusals.refuse(dominant & recessive, BOTH_MODELS)
     present = [name for name in DOSAGE_WEIGHTS if name in column]
     if not present and not dominant.any() and not recessive.any():
-        return None, effect
+        return None, np.broadcast_to(np.nan, n_rows)
+    effect = np.full(n_rows, np.nan)
     doses = np.tile(np.array(ADDITIVE), (n_rows, 1))
     doses[dominant] = DOMINANT
     doses[recessive] = RECESSIVE
@@ -196,8 +190,22 @@ def _no_categories(n_rows: int) -> pd.Categorical:
     )
 
 
-def _numbers(column: dict[str, pa.ChunkedArray], ours: str, n_rows: int) -> FloatArray:
-    return to_numbers(column.pop(ours))[0] if ours in column else np.full(n_rows, np.nan)
+def _positions(column: dict[str, pa.ChunkedArray], n_rows: int) -> pd.arrays.IntegerArray:
+    if "position" not in column:
+        # One value in memory for all rows, as for frequencies.
+        none = np.broadcast_to(np.int64(0), n_rows), np.broadcast_to(np.bool_(True), n_rows)
+        return pd.arrays.IntegerArray(none[0], none[1])
+    position = to_numbers(column.pop("position"))[0]
+    is_whole = np.isfinite(position) & (position == np.floor(position)) & (np.abs(position) < 2**53)
+    return pd.arrays.IntegerArray(np.where(is_whole, position, 0).astype(np.int64), ~is_whole)
+
+
+def _frequencies(column: dict[str, pa.ChunkedArray], n_rows: int) -> FloatArray:
+    if "effect_allele_frequency" not in column:
+        return np.broadcast_to(np.nan, n_rows)
+    frequency = to_numbers(column.pop("effect_allele_frequency"))[0]
+    frequency[~((frequency >= 0) & (frequency <= 1))] = np.nan
+    return frequency
 
 
 def _one_sequence(text: str) -> str | None:

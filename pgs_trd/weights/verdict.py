@@ -65,7 +65,7 @@ class Situation:
     index: TargetIndex
     genotype_variants: pd.DataFrame
     variants: pd.DataFrame
-    place: IntArray
+    place: Codes
     outcome: Outcome
     evidence: Evidence | None
     build: str | None

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pgs_trd.errors import UsageError
+from pgs_trd.steps import streams
 from pgs_trd.steps.streams import stream_table
 
 
@@ -64,8 +65,9 @@ def test_stream_table__writes_what_the_joined_tables_are(tmp_path: Path, name: s
     pd.testing.assert_frame_equal(actual, expected, check_dtype=False)
 
 
-def test_stream_table__makes_a_row_group_of_every_table(tmp_path: Path):
-    """Merging reads the rows of one weight file at a time, by its place."""
+def test_stream_table__lets_one_file_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Merging reads the rows of one weight file at a time, and no row group of another."""
+    monkeypatch.setattr(streams, "ROWS_AT_ONCE", 2)
     path = tmp_path / "match.parquet"
 
     with stream_table(path) as append:
@@ -73,10 +75,12 @@ def test_stream_table__makes_a_row_group_of_every_table(tmp_path: Path):
             append(table, extra=pa.array([b"x"] * len(table), pa.large_binary()))
 
     file = pq.ParquetFile(path)
-    groups = [file.read_row_group(i) for i in range(file.num_row_groups)]
-    assert [len(group) for group in groups] == [3, 2, 0, 1]
-    assert groups[3].column("file").to_pylist() == [3]
-    assert groups[1].column("extra").to_pylist() == [b"x"] * 2
+    groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+    files = [group.column(0).statistics for group in groups if group.num_rows]
+    assert [group.num_rows for group in groups] == [2, 1, 2, 0, 1]
+    assert [(stated.min, stated.max) for stated in files] == [(0, 0), (0, 0), (1, 1), (3, 3)]
+    read = pq.read_table(path, filters=[("file", "==", 0)])
+    assert read.column("extra").to_pylist() == [b"x"] * 3
 
 
 def test_stream_table__leaves_nothing_when_it_fails(tmp_path: Path):
