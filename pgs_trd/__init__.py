@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pgs_trd.study import run_study
     from pgs_trd.weights import lift_over, match_variants, read_weights
 
-    __version__: str
+__version__ = "0.1.0"
 
 _HOME = {
     "open_genotypes": "pgs_trd.genotypes",
@@ -87,10 +87,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("pgs-trd")
     if name not in _HOME:
         raise AttributeError(f"module 'pgs_trd' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

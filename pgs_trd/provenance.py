@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import sys
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pgs_trd import __version__
 from pgs_trd.tables import write_text
 
 LIBRARIES = (
-    "numpy", "scipy", "pandas", "statsmodels", "lifelines", "pyarrow", "duckdb",
-    "ibis-framework", "cyvcf2", "msprime",
+    "numpy", "scipy", "pandas", "statsmodels", "lifelines", "sklearn", "pyarrow", "duckdb", "ibis",
+    "cyvcf2", "msprime",
 )  # fmt: skip
 WHOLE_FILE_LIMIT = 64 * 2**20
 SAMPLE_SIZE = 2**20
@@ -42,19 +43,12 @@ def file_checksum(path: Path) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Give the versions of Python, pgs_trd and the libraries that shape numbers."""
-    versions = {"python": platform.python_version(), "pgs-trd": package_version()}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def package_version() -> str:
-    """Give the version of the installed pgs_trd."""
-    return metadata.version("pgs-trd")
+    """Give the versions of Python, pgs_trd and those libraries in use that shape numbers."""
+    versions = {"python": platform.python_version(), "pgs-trd": __version__}
+    # From the modules themselves: to ask the installer takes 50 ms, and what is not
+    # loaded has shaped nothing.
+    used = {name: sys.modules[name] for name in LIBRARIES if name in sys.modules}
+    return versions | {name: str(module.__version__) for name, module in used.items()}
 
 
 def describe_run(

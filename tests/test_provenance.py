@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 from pathlib import Path
+
+import numpy as np
 
 from pgs_trd import provenance
 from pgs_trd.provenance import describe_run, file_checksum, write_sidecar
@@ -54,3 +57,5 @@ def test_write_sidecar__stands_beside_the_artefact_and_holds_versions_and_inputs
     }
     assert (content["step"], content["options"], content["n_people"]) == ("score", {"by": "id"}, 3)
     assert {"python", "pgs-trd", "numpy"} <= set(content["versions"])
+    assert content["versions"]["pgs-trd"] == importlib.metadata.version("pgs-trd")
+    assert content["versions"]["numpy"] == np.__version__

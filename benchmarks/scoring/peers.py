@@ -144,7 +144,8 @@ def pgs_trd(genotypes: Path, weights: Path, threads: int, out: Path) -> Command:
             "--columns", "id=ID,effect_allele=A1,other_allele=A2,effect_weight=*",
             "--by", "id", "--palindromes", "keep", "--threads", str(threads), "--out", str(out),
         ],
-        {},
+        # As pip leaves a program: its modules are compiled once.
+        {"PYTHONDONTWRITEBYTECODE": ""},
         out,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import zstandard
 
 from pgs_trd.errors import DataError, UsageError
 from pgs_trd.genotypes import _decode
@@ -42,11 +41,13 @@ COMPRESSIONS = {0: "none", 1: "zlib", 2: "zstd"}
 LAYOUT_2 = 2  # Of BGEN 1.2 and 1.3; layout 1 is BGEN 1.1.
 HAS_SAMPLES = 1 << 31
 MAX_BITS = 32
-FAULTS: tuple[type[Exception], ...] = (*INFLATE_ERRORS, ValueError, zstandard.ZstdError)
+FAULTS: tuple[type[Exception], ...] = (*INFLATE_ERRORS, ValueError)
 
 # Columns of what _decode.scan_bgen gives; texts take two, their start and length.
 OFFSET, ID, CHROMOSOME, POSITION, N_ALLELES, GENOTYPES, SIZE = 0, 1, 3, 5, 6, 8, 9
 RECORD_COLUMNS = 10
+
+Inflate = Callable[[memoryview, int], bytes]
 
 _U16, _U32 = struct.Struct("<H"), struct.Struct("<I")
 
@@ -97,7 +98,7 @@ class BgenSource:
     def _decode(self, descriptor: int, rows: IntArray) -> Piece:
         n_people = len(self.samples)
         piece = Piece.of(len(rows), n_people)
-        decompress = zstandard.ZstdDecompressor()
+        inflate_record = inflate if self.compression == 1 else _zstd_inflate()
         ploidy = np.empty(n_people, dtype=np.int8)
         units = np.empty((1, n_people), dtype=np.uint16)
         before, is_mixed = -1, False
@@ -106,7 +107,7 @@ class BgenSource:
             n_alleles = int(self.n_alleles[record])
             try:
                 if record != before:
-                    raw = self._read_record(descriptor, record, decompress)
+                    raw = self._read_record(descriptor, record, inflate_record)
                     if len(units) != n_alleles - 1:
                         units = np.empty((n_alleles - 1, n_people), dtype=np.uint16)
                     is_mixed = _decode.decode_bgen(raw, units, ploidy, n_people, n_alleles)
@@ -119,18 +120,32 @@ class BgenSource:
             piece.put_ploidy(index, ploidy if is_mixed else None)
         return piece
 
-    def _read_record(self, descriptor: int, record: int, zstd: zstandard.ZstdDecompressor) -> bytes:
+    def _read_record(self, descriptor: int, record: int, inflate_record: Inflate) -> bytes:
         start, size = self.place[record].tolist()
         raw = read_at(descriptor, start, size)
         if not self.compression:
             return raw
         n_bytes = _U32.unpack_from(raw)[0]
-        if self.compression == 1:
-            return inflate(memoryview(raw)[4:], n_bytes)
-        found = zstd.decompress(raw[4:], max_output_size=n_bytes)
+        return inflate_record(memoryview(raw)[4:], n_bytes)
+
+
+def _zstd_inflate() -> Inflate:
+    """Give a function that unfolds zstd; not for use by two threads at once."""
+    # Imported here because it takes 24 ms, which every other start would pay for.
+    import zstandard
+
+    context = zstandard.ZstdDecompressor()
+
+    def unfold(raw: memoryview, n_bytes: int) -> bytes:
+        try:
+            found: bytes = context.decompress(raw, max_output_size=n_bytes)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
         if len(found) != n_bytes:
             raise ValueError(f"unfolds to {len(found):,} bytes, not {n_bytes:,}")
         return found
+
+    return unfold
 
 
 def open_bgen(path: Path, *, sample: Path | None = None) -> BgenSource:
