@@ -245,6 +245,12 @@ def score(
             progress=lambda share: progress("scores", share),
             reading_progress=lambda share: progress("weights", share),
         )
+    if result.n_on_x:
+        typer.echo(
+            f"{result.n_on_x:,} scored variants on X: a man's allele counts "
+            + ("twice, as in plink2 (--male-x 0..2)" if male_x == "0..2" else "once"),
+            err=True,
+        )
     _say_what_was_scored(result, out)
 
 

@@ -52,12 +52,15 @@ class Scores:
         `log`.
     summary
         One row a score, failed ones included: counts, match rate, verdict.
+    n_on_x
+        How many variants on X, outside the pseudo-autosomal regions, are in a score.
     """
 
     scores: pd.DataFrame
     alleles: pd.DataFrame
     match: pd.DataFrame
     summary: pd.DataFrame
+    n_on_x: int = 0
 
     @property
     def averages(self) -> pd.DataFrame:
@@ -190,6 +193,7 @@ def score(
         alleles=pd.DataFrame(sums.alleles(), index=index, columns=names),
         match=stack_tables(tables) if tables else pd.DataFrame(),
         summary=summary,
+        n_on_x=int(rule.on_x[rows].sum()),
     )
 
 

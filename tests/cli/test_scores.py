@@ -160,6 +160,8 @@ def test_score__counts_a_mans_x_as_asked(cohort: Path, run_cli):
             "--update-sex", cohort / "sex.txt",
         )  # fmt: skip
         assert outcome.code == 0, outcome.err
+        times = {"0..2": "twice", "0..1": "once"}[male_x]
+        assert f"2 scored variants on X: a man's allele counts {times}" in outcome.err
         sums[male_x] = pd.read_csv(out, sep="\t")["weights"].tolist()
 
     assert sums == {"0..2": [1.0, -2.0, 1.0], "0..1": [1.0, -1.0, 1.0]}
