@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pgs_trd.ancestry import adjust_scores, assign_ancestry, fit_pca, project
     from pgs_trd.ehr import build_trials, open_ehr
     from pgs_trd.genotypes import open_genotypes, subset_genotypes
     from pgs_trd.models import (
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_PACKAGES = {
+    "ancestry", "ehr", "genotypes", "models", "phenotype", "report", "scoring", "simulate",
+    "study", "weights",
+}  # fmt: skip
 _HOME = {
     "open_genotypes": "pgs_trd.genotypes",
     "subset_genotypes": "pgs_trd.genotypes",
@@ -41,6 +46,10 @@ _HOME = {
     "read_frequencies": "pgs_trd.scoring",
     "score": "pgs_trd.scoring",
     "merge_scores": "pgs_trd.scoring.merge",
+    "fit_pca": "pgs_trd.ancestry",
+    "project": "pgs_trd.ancestry",
+    "assign_ancestry": "pgs_trd.ancestry",
+    "adjust_scores": "pgs_trd.ancestry",
     "open_ehr": "pgs_trd.ehr",
     "build_trials": "pgs_trd.ehr",
     "classify": "pgs_trd.phenotype",
@@ -60,11 +69,14 @@ _HOME = {
 
 __all__ = [
     "__version__",
+    "adjust_scores",
+    "assign_ancestry",
     "associate",
     "build_trials",
     "classify",
     "fit_cox",
     "fit_logistic",
+    "fit_pca",
     "follow_up",
     "lift_over",
     "list_definitions",
@@ -75,6 +87,7 @@ __all__ = [
     "open_ehr",
     "open_genotypes",
     "progression",
+    "project",
     "read_frequencies",
     "read_weights",
     "render_report",
@@ -87,6 +100,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"pgs_trd.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'pgs_trd' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -1,29 +1,23 @@
-"""Time `fit_cox` and `ph_test` against lifelines, and R's survival where R is installed.
+"""Time `fit_cox` and `ph_test` against lifelines and R's survival, on the same data in one run.
 
-All fit the same models in one run; each peer fits some of them and is scaled up. Every
-pair of results is compared: the ratio of two programs that compute different numbers
-would say nothing.
+Each peer that is installed fits some of the models and is scaled up; what it computes is
+compared with ours, because the ratio of two programs that compute different numbers would say
+nothing.
 
     python benchmarks/models/cox.py                    # 28,964 people, 61 scores
-    python benchmarks/models/cox.py --robust --ph      # robust errors and PH tests too
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
-import tempfile
-import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from lifelines import CoxPHFitter
 from lifelines.statistics import proportional_hazard_test
+from timing import Run, best, measure, peak_gib, print_head, report, run_r
 
 from pgs_trd.models import fit_cox, ph_test
 
@@ -34,31 +28,18 @@ library(survival)
 d <- read.csv("data.csv")
 scores <- grep("^s[0-9]", names(d), value = TRUE)
 rest <- setdiff(names(d), c("t", "e", scores))
+some <- head(scores, SOME)
+few <- head(scores, FEW)
 y <- Surv(d$t, d$e)
-clock <- function(work) { t <- proc.time(); work; (proc.time() - t)[["elapsed"]] }
-bare <- clock(for (s in scores) {
-  x <- as.matrix(d[c(rest, s)])
-  coxph.fit(x, y, NULL, NULL, NULL, coxph.control(), NULL, "efron", NULL)
-})
 formula <- function(s) reformulate(c(rest, s), "y")
+se <- function(f) sqrt(diag(f$var))[length(rest) + 1]
+clock("R coxph.fit", sapply(scores, function(s) se(
+  coxph.fit(as.matrix(d[c(rest, s)]), y, NULL, NULL, NULL, coxph.control(), NULL, "efron", NULL))))
 fits <- list()
-plain <- clock(for (s in scores) fits[[s]] <- coxph(formula(s), d, eps = 1e-14))
-robust <- clock(for (s in scores) coxph(formula(s), d, robust = TRUE))
-zph <- clock(tests <- lapply(fits, function(f) cox.zph(f)$table))
-rows <- t(sapply(scores, function(s) c(summary(fits[[s]])$coefficients[s, c(1, 3)],
-                                       tests[[s]][s, 1])))
-write.csv(rows, "fits.csv")
-write.csv(data.frame(bare, plain, robust, zph), "times.csv", row.names = FALSE)
+clock("R coxph", sapply(some, function(s) se(fits[[s]] <<- coxph(formula(s), d))))
+clock("R cox.zph, fits made before", sapply(some, function(s) cox.zph(fits[[s]])$table[s, 1]))
+clock("R coxph, robust", sapply(few, function(s) se(coxph(formula(s), d, robust = TRUE))))
 """
-
-
-@dataclass(frozen=True)
-class Run:
-    """Seconds of some models, and one number a model to compare."""
-
-    wall: float
-    cpu: float
-    values: np.ndarray
 
 
 def simulate(
@@ -87,18 +68,6 @@ def simulate(
     return duration, event, pd.DataFrame(scores).add_prefix("s"), covariates
 
 
-def measure(work: Callable[[], np.ndarray]) -> Run:
-    """Time one piece of work."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    values = work()
-    return Run(time.perf_counter() - wall, time.process_time() - cpu, values)
-
-
-def best(work: Callable[[], np.ndarray], n_runs: int) -> Run:
-    """Give the fastest run: the others waited for something else."""
-    return min((measure(work) for _ in range(n_runs)), key=lambda run: run.wall)
-
-
 def with_lifelines(duration, event, scores, covariates, **options) -> list[CoxPHFitter]:
     """Fit score after score."""
     fits = []
@@ -118,27 +87,77 @@ def lifelines_tests(fits, duration, event, scores, covariates) -> np.ndarray:
     return np.array(rows)
 
 
-def with_r(duration, event, scores, covariates) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fit score after score with R; give its numbers and its times without reading the data."""
-    with tempfile.TemporaryDirectory() as folder:
-        table = pd.concat([covariates, scores], axis=1).assign(t=duration, e=event.astype(int))
-        table.to_csv(Path(folder, "data.csv"), index=False)
-        Path(folder, "fit.R").write_text(R_PROGRAM, encoding="utf-8")
-        subprocess.run(["Rscript", "fit.R"], cwd=folder, check=True)
-        return pd.read_csv(Path(folder, "fits.csv"), index_col=0), pd.read_csv(
-            Path(folder, "times.csv")
-        )
+def errors_of(fits: list[CoxPHFitter]) -> np.ndarray:
+    """Give the standard errors of the score."""
+    return np.array([fit.standard_errors_["score"] for fit in fits])
 
 
-def report(name: str, run: Run, factor: float, mine: Run) -> None:
-    """Print one line; `factor` scales the peer's models up to all."""
-    n = len(run.values)
-    apart = np.max(np.abs(run.values / mine.values[:n] - 1))
-    print(
-        f"{name:34s} {run.wall * factor:9.3f} s wall {run.cpu * factor:9.3f} s CPU   "
-        f"{run.wall * factor / mine.wall:7.1f} x wall {run.cpu * factor / mine.cpu:7.1f} x CPU   "
-        f"apart by {apart:.0e}"
+def our_tests(data: tuple) -> np.ndarray:
+    """Give the statistics of the scores' PH tests."""
+    tests = ph_test(*data)
+    return tests.loc[tests["term"] == tests["score"], "chi2"].to_numpy()
+
+
+def time_ours(data: tuple, n_runs: int) -> dict[str, Run]:
+    """Time what we do, and print it."""
+    works = {
+        "fit": lambda: fit_cox(*data)["se"].to_numpy(),
+        "fit, one thread": lambda: fit_cox(*data, threads=1)["se"].to_numpy(),
+        "fit, robust errors": lambda: fit_cox(*data, se="robust")["se"].to_numpy(),
+        "PH tests, fits in them": lambda: our_tests(data),
+    }
+    runs = {}
+    for name, work in works.items():
+        runs[name] = best(work, n_runs)
+        report(f"ours, {name}", runs[name], data[2].shape[1], runs[name])
+    both = [runs["fit, robust errors"], runs["PH tests, fits in them"]]
+    wall, cpu = (sum(getattr(run, kind) for run in both) for kind in ("wall", "cpu"))
+    runs["all"] = Run(wall, cpu, runs["fit"].values)
+    report("ours, robust fit + PH tests", runs["all"], data[2].shape[1], runs["all"])
+    return runs
+
+
+def time_lifelines(data: tuple, n_models: int, ours: dict[str, Run]) -> None:
+    """Time some models of lifelines, and print them."""
+    some = (*data[:2], data[2].iloc[:, :n_models], data[3])
+    n_all = data[2].shape[1]
+    fits: list[CoxPHFitter] = []
+
+    def plain() -> np.ndarray:
+        fits[:] = with_lifelines(*some)
+        return errors_of(fits)
+
+    report("lifelines", measure(plain), n_all, ours["fit"])
+    robust = measure(
+        lambda: errors_of(with_lifelines(*data[:2], data[2].iloc[:, :1], data[3], robust=True))
     )
+    report("lifelines, robust errors", robust, n_all, ours["fit, robust errors"])
+    first = (*data[:2], data[2].iloc[:, :1], data[3])
+    tests = measure(lambda: lifelines_tests(fits[:1], *first))
+    report("lifelines, PH tests", tests, n_all, ours["PH tests, fits in them"], compare=False)
+    together = Run(robust.wall + tests.wall, robust.cpu + tests.cpu, robust.values)
+    report("lifelines, robust fit + PH tests", together, n_all, ours["all"], compare=False)
+
+
+def time_r(data: tuple, n_some: int, n_few: int, ours: dict[str, Run]) -> None:
+    """Time R's survival, and print it."""
+    duration, event, scores, covariates = data
+    table = pd.concat([covariates, scores], axis=1).assign(t=duration, e=event.astype(int))
+    program = R_PROGRAM.replace("SOME", str(n_some)).replace("FEW", str(n_few))
+    runs = run_r(program, {"data": table})
+    kinds = {
+        "R coxph.fit": "fit",
+        "R coxph": "fit",
+        "R coxph, robust": "fit, robust errors",
+        "R cox.zph, fits made before": "PH tests, fits in them",
+    }
+    for name, mine in kinds.items():
+        report(name, runs[name], scores.shape[1], ours[mine])
+    zph, robust = runs["R cox.zph, fits made before"], runs["R coxph, robust"]
+    n_made = len(robust.values)
+    share = n_made / len(zph.values)
+    together = Run(robust.wall + zph.wall * share, robust.cpu + zph.cpu * share, robust.values)
+    report("R coxph robust + cox.zph", together, scores.shape[1], ours["all"], compare=False)
 
 
 def main() -> None:
@@ -148,59 +167,20 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=3_854)
     parser.add_argument("--scores", type=int, default=61)
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--peer-models", type=int, default=2)
-    parser.add_argument("--robust", action="store_true")
-    parser.add_argument("--ph", action="store_true")
+    parser.add_argument("--peer-models", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     data = simulate(asked.people, asked.events, asked.scores, asked.seed)
-    some = (*data[:2], data[2].iloc[:, : asked.peer_models], data[3])
-    factor = asked.scores / asked.peer_models
     print(
         f"{asked.people:,} people, {int(data[1].sum()):,} events on "
         f"{len(np.unique(data[0][data[1]])):,} days, {asked.scores} scores"
     )
-    mine = best(lambda: fit_cox(*data)["se"].to_numpy(), asked.runs)
-    one = best(lambda: fit_cox(*data, threads=1)["se"].to_numpy(), asked.runs)
-    report("ours, fit", mine, 1.0, mine)
-    report("ours, fit, one thread", one, 1.0, mine)
-    robust = best(lambda: fit_cox(*data, se="robust")["se"].to_numpy(), asked.runs)
-    report("ours, fit with robust errors", robust, 1.0, robust)
-
-    def our_tests() -> np.ndarray:
-        tests = ph_test(*data)
-        return tests.loc[tests["term"] == tests["score"], "chi2"].to_numpy()
-
-    tests = best(our_tests, asked.runs)
-    report("ours, PH tests (fits in them)", tests, 1.0, tests)
-    fits: list[CoxPHFitter] = []
-
-    def plain() -> np.ndarray:
-        fits[:] = with_lifelines(*some)
-        return np.array([fit.standard_errors_["score"] for fit in fits])
-
-    report("lifelines, fit", measure(plain), factor, mine)
-    if asked.robust:
-        peer = measure(
-            lambda: np.array(
-                [fit.standard_errors_["score"] for fit in with_lifelines(*some, robust=True)]
-            )
-        )
-        report("lifelines, fit with robust errors", peer, factor, robust)
-    if asked.ph:
-        report("lifelines, PH tests", measure(lambda: lifelines_tests(fits, *some)), factor, tests)
-    if shutil.which("Rscript") is None:
-        print("R is not installed: no comparison with survival")
-        return
-    numbers, seconds = with_r(*data)
-    for name, column, ours in (
-        ("bare", 1, mine),
-        ("plain", 1, mine),
-        ("robust", 1, robust),
-        ("zph", 2, tests),
-    ):
-        values = numbers.iloc[:, column].to_numpy() if name != "robust" else ours.values
-        report(f"R survival, {name}", Run(float(seconds[name][0]), np.nan, values), 1.0, ours)
+    print_head()
+    ours = time_ours(data, asked.runs)
+    time_lifelines(data, asked.peer_models, ours)
+    if shutil.which("Rscript"):
+        time_r(data, 2 * asked.peer_models, 1, ours)
+    print(f"peak memory of this process {peak_gib():.2f} GiB")
 
 
 if __name__ == "__main__":

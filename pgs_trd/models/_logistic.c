@@ -23,7 +23,7 @@
 
 enum { LOGISTIC, POISSON };
 enum { EVALUATE, PENALTY, INFLUENCE, START, BEND };
-enum { MAX_OWN = 16, BLOCK = 256, CHUNK = 1024, SCRATCH = 1 << 20 };
+enum { MAX_OWN = 16, BLOCK = 256, CHUNK = 256, SCRATCH = 1 << 20 };
 
 struct rows {
     Py_ssize_t n, n_own;

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from pgs_trd.errors import DataError, UsageError, join_faults
-from pgs_trd.models.arrays import BoolArray
+from pgs_trd.models.arrays import BoolArray, FloatArray
+from pgs_trd.models.cells import Cell, fit_cells, stack_cells
 from pgs_trd.models.contrasts import CONTRASTS
-from pgs_trd.models.covariates import constant_columns, encode_covariates
 from pgs_trd.models.logistic import LogisticErrors, LogisticMethod, fit_logistic
-from pgs_trd.models.people import JoinedPeople, Standardise, StratumPeople, join_people
+from pgs_trd.models.people import JoinedPeople, Standardise
+from pgs_trd.models.plans import MIN_EVENTS_PER_PARAMETER, Plan, make_plan
+from pgs_trd.models.score_tables import ScoreTable
+from pgs_trd.models.splines import Splines
+from pgs_trd.models.term_fits import Interval
 from pgs_trd.tables import require_columns
 
 DEFAULT_CONTRASTS = ("trd_vs_responsive", "mdd_vs_none", "trd_vs_none")
 
 
 def associate(
-    phenotype_table: pd.DataFrame,
-    scores: pd.DataFrame,
+    phenotype_table: pd.DataFrame | Mapping[str, pd.DataFrame],
+    scores: pd.DataFrame | ScoreTable,
     covariates: pd.DataFrame | None,
     *,
     contrasts: Sequence[str] = DEFAULT_CONTRASTS,
@@ -28,10 +33,18 @@ def associate(
     strata: Sequence[str] | None = None,
     covariate_columns: Sequence[str] | None = None,
     standardise: Standardise = "stratum",
-    method: LogisticMethod = "ml",
+    reference: pd.DataFrame | None = None,
+    splines: Splines | None = None,
+    within: str | None = None,
+    interaction: str | Sequence[str] | None = None,
+    related: pd.DataFrame | None = None,
+    method: LogisticMethod = "auto",
     se: LogisticErrors = "model",
+    cluster: str | None = None,
+    interval: Interval = "wald",
     confidence: float = 0.95,
-    min_events_per_parameter: float = 0.0,
+    min_events_per_parameter: float = MIN_EVENTS_PER_PARAMETER,
+    threads: int | None = None,
 ) -> pd.DataFrame:
     """Fit one logistic model for every stratum, contrast and score.
 
@@ -39,9 +52,11 @@ def associate(
     ----------
     phenotype_table
         One row a person: `person_id`, `phenotype` ("no_mdd", "responsive", "trd",
-        "neither"), `is_mdd`.
+        "neither"), `is_mdd`. Several tables by the name of their definition give a
+        column `definition`.
     scores
-        Index is the person id, one column a score.
+        Index is the person id, one column a score; or a `ScoreTable`, of which some
+        columns are read at a time.
     covariates
         `person_id`, the stratum column, and what to adjust for. Sex as text is 0/1,
         other text becomes dummies of the levels that occur.
@@ -51,34 +66,59 @@ def associate(
         Column that holds the stratum (None: all people as one), and the labels to use
         (None: all of them).
     covariate_columns
-        Columns to adjust for; None is every column but `person_id` and the stratum.
+        Columns to adjust for; None is every column that has no other part here.
         A column that is constant among the complete cases of a contrast is left out
         there and named in `dropped_covariates`.
-    standardise
-        "stratum": `beta` is per standard deviation of the score among all people of
-        the stratum with scores and covariates, cases or not. "none": per unit.
-    method, se, confidence, min_events_per_parameter
-        As in `fit_logistic`; `se` is "model", "HC0" or "HC1".
+    standardise, reference
+        What the unit of a score is. "stratum": the standard deviation among all people
+        of the stratum with scores and covariates, cases or not. "controls": that among
+        the controls of each model. "reference": by `reference`, a table with `score`,
+        `score_mean`, `score_sd`, and `stratum` if they differ. "none": as given.
+    splines
+        Covariates that enter as restricted cubic splines with 4 knots, or names with a
+        number of knots from 3 to 7; knots are at Harrell's quantiles of the people of
+        each contrast.
+    within
+        Column, such as sex, by whose values people are split: each has its own models,
+        in the unit of the whole stratum.
+    interaction
+        Covariates that the score is multiplied with; rows and `term` as in `fit_logistic`.
+    related
+        Pairs of relatives, see `read_pairs`. Of each pair one is left out of a model,
+        controls before cases; with `se="cluster"` nobody is, and families are clusters.
+    method, interval, confidence, threads
+        As in `fit_logistic`: Firth's fit takes the place of one without a finite
+        maximum, and the status is "firth".
+    se, cluster
+        "model", "HC0", "HC1" or "cluster", with a column of `covariates` as clusters.
+    min_events_per_parameter
+        With fewer of the rarer outcome per coefficient a row has the status
+        `too_few_events` and no numbers; 0 asks for nothing.
 
     Returns
     -------
     associations
-        Rows stratum x contrast x score: `stratum`, `contrast`, the columns of
+        Rows (definition x) stratum (x within) x contrast x score: these, the columns of
         `fit_logistic`, `n_cases`, `n_controls`, `n_incomplete` (people of the contrast
-        who lack the score or a covariate), `score_mean`, `score_sd`,
-        `dropped_covariates`. `attrs["people"]` counts the people lost in the join.
+        who lack the score or a covariate), `n_related` (left out as relatives, if any
+        were given), `score_mean`, `score_sd`, `dropped_covariates`.
+        `attrs["conventions"]` says how numbers were made, `attrs["people"]` counts the
+        people lost in the join.
 
     Raises
     ------
     UsageError
-        If a contrast, label or option is unknown.
+        If a contrast, label or option is unknown, or options do not go together.
     DataError
-        If nobody is in all tables, or a stratum has no cases or no controls for a
-        contrast. Raised before any model is fitted.
+        If nobody is in all tables, or no stratum has cases and controls of a contrast.
+        Raised before any model is fitted.
     """
-    _check_contrasts(contrasts, se)
+    if isinstance(phenotype_table, Mapping):
+        options = {name: value for name, value in locals().items() if name != "phenotype_table"}
+        return _each_definition(phenotype_table, options)
+    _check_contrasts(contrasts)
     require_columns(phenotype_table, ["person_id", "phenotype", "is_mdd"], "phenotype table")
-    people = join_people(
+    plan = make_plan(
         phenotype_table,
         scores,
         covariates,
@@ -87,32 +127,87 @@ def associate(
         strata=strata,
         covariate_columns=covariate_columns,
         standardise=standardise,
+        reference=reference,
+        splines=splines,
+        within=within,
+        interaction=interaction,
+        related=related,
+        se=se,
+        cluster=cluster,
     )
-    _refuse_empty_groups(people, contrasts)
+    _refuse_empty_contrasts(plan.people, contrasts)
+    cells = [
+        plan.cell(part, ~np.isnan(outcome), outcome == 1, contrast=name)
+        for part in plan.people.strata
+        for name in contrasts
+        for outcome in [CONTRASTS[name].outcome(part.records)]
+    ]
+    fit = partial(
+        _fit,
+        plan,
+        method=method,
+        se=se,
+        interval=interval,
+        confidence=confidence,
+        min_events_per_parameter=min_events_per_parameter,
+        threads=threads,
+    )
+    fits = fit_cells(cells, fit, interaction=plan.interaction, controls=_controls)
+    for table in fits:
+        place = list(table.columns).index("n_incomplete")
+        table.insert(place, "n_cases", table["n_events"])
+        table.insert(place + 1, "n_controls", table["n"] - table["n_events"])
+    return stack_cells(
+        fits, plan.people, min_events_per_parameter=min_events_per_parameter, **plan.header
+    )
+
+
+def _fit(plan: Plan, cell: Cell, scores: pd.DataFrame, **options: object) -> pd.DataFrame:
+    """Fit some scores of one stratum and contrast."""
+    outcome = np.where(cell.complete, _outcome(cell), np.nan)
+    clusters = plan.clusters(cell.part)
+    return fit_logistic(
+        outcome,
+        scores,
+        cell.covariates,
+        interaction=plan.interaction or None,
+        cluster=clusters,
+        **options,  # type: ignore[arg-type]  # as `associate` was given them
+    )
+
+
+def _outcome(cell: Cell) -> FloatArray:
+    return CONTRASTS[cell.labels["contrast"]].outcome(cell.part.records)
+
+
+def _controls(cell: Cell) -> BoolArray:
+    """Mark the controls with covariates: they can make the unit of a score."""
+    return np.asarray((_outcome(cell) == 0) & cell.complete)
+
+
+def _each_definition(
+    tables: Mapping[str, pd.DataFrame], options: Mapping[str, object]
+) -> pd.DataFrame:
+    """Associate each definition's classes, and stack the results."""
+    if not tables:
+        raise UsageError("phenotype_table is an empty mapping: give at least one definition")
     parts = []
-    for part in people.strata:
-        for name in contrasts:
-            outcome = CONTRASTS[name].outcome(part.records)
-            included = ~np.isnan(outcome)
-            adjusted, complete, dropped = usable_covariates(part, included)
-            fits = fit_logistic(
-                np.where(complete, outcome, np.nan),
-                part.scores,
-                adjusted,
-                method=method,
-                se=se,
-                confidence=confidence,
-                min_events_per_parameter=min_events_per_parameter,
-            )
-            fits["n_cases"] = fits["n_events"]
-            fits["n_controls"] = fits["n"] - fits["n_events"]
-            explain_missing(fits, part, included, complete)
-            fits["n_incomplete"] = int(included.sum()) - fits["n"]
-            parts.append(label_fits(fits, part, dropped, contrast=name))
-    return stack_fits(parts, people, standardise)
+    for name, table in tables.items():
+        part = associate(table, **options)  # type: ignore[arg-type]  # as they were given
+        part.insert(0, "definition", str(name))
+        parts.append(part)
+    stacked = pd.concat(parts, ignore_index=True)
+    stacked.attrs = {
+        "conventions": parts[0].attrs["conventions"],
+        "people": {
+            count: sum(part.attrs["people"][count] for part in parts)
+            for count in parts[0].attrs["people"]
+        },
+    }
+    return stacked
 
 
-def _check_contrasts(contrasts: Sequence[str], se: str) -> None:
+def _check_contrasts(contrasts: Sequence[str]) -> None:
     if isinstance(contrasts, str) or not contrasts:
         raise UsageError("contrasts must be a list of names, such as ['trd_vs_responsive']")
     unknown = [name for name in contrasts if name not in CONTRASTS]
@@ -120,101 +215,23 @@ def _check_contrasts(contrasts: Sequence[str], se: str) -> None:
         raise UsageError(
             f"contrasts: unknown {', '.join(map(repr, unknown))}. There are: {', '.join(CONTRASTS)}"
         )
-    if se == "cluster":
-        raise UsageError("associate has no clusters: se is 'model', 'HC0' or 'HC1'")
 
 
-def _refuse_empty_groups(people: JoinedPeople, contrasts: Sequence[str]) -> None:
-    """Raise one DataError that names every stratum and contrast without a group."""
+def _refuse_empty_contrasts(people: JoinedPeople, contrasts: Sequence[str]) -> None:
+    """Raise one DataError for contrasts that no stratum has both groups of."""
     faults = []
-    for part in people.strata:
-        for name in contrasts:
+    for name in contrasts:
+        counts = []
+        for part in people.strata:
             outcome = CONTRASTS[name].outcome(part.records)
-            n_cases, n_controls = int(np.sum(outcome == 1)), int(np.sum(outcome == 0))
-            if not (n_cases and n_controls):
-                faults.append(
-                    f"stratum {part.label!r}, contrast {name!r}: {n_cases:,} cases and "
-                    f"{n_controls:,} controls among {len(outcome):,} people"
-                )
+            counts.append((int(np.sum(outcome == 1)), int(np.sum(outcome == 0))))
+        if not any(cases and controls for cases, controls in counts):
+            n_cases, n_controls = np.sum(counts, axis=0)
+            faults.append(
+                f"contrast {name!r}: no stratum has both; {n_cases:,} cases and "
+                f"{n_controls:,} controls in all {len(counts)} strata"
+            )
     if faults:
-        labels = ", ".join(repr(part.label) for part in people.strata)
         raise DataError(
-            f"{join_faults('association', faults)}\nEvery stratum needs both. Name the strata to "
-            f"use with strata=[...] (there are {labels}), or leave the contrast out"
+            f"{join_faults('association', faults)}\nLeave the contrast out, or check the definition"
         )
-
-
-def usable_covariates(
-    part: StratumPeople, included: BoolArray
-) -> tuple[pd.DataFrame, BoolArray, list[str]]:
-    """Encode the covariates of one model, and leave out those that do not vary in it.
-
-    Parameters
-    ----------
-    part
-        The stratum.
-    included : (n_people,)
-        Whose outcome is known. Only the levels that occur among them give dummies.
-
-    Returns
-    -------
-    covariates
-        One row for each person of the stratum, NaN for those not complete.
-    complete : (n_people,)
-        Who is included and has all covariates, also those left out.
-    dropped
-        Names of the columns left out.
-    """
-    known = included & part.covariates.notna().all(axis=1).to_numpy()
-    encoded = encode_covariates(part.covariates[known]).dropna()
-    complete = known & part.covariates.index.isin(encoded.index)
-    dropped = constant_columns(encoded)
-    silent = [
-        name
-        for name in map(str, part.covariates.columns)
-        if not any(column == name or column.startswith(f"{name}_") for column in encoded.columns)
-    ]
-    if not complete.any():
-        # Nothing varies among nobody; that is not why there is no estimate.
-        return encoded.reindex(part.covariates.index), complete, []
-    kept = encoded.drop(columns=dropped).reindex(part.covariates.index)
-    return kept, complete, [*silent, *dropped]
-
-
-def explain_missing(
-    fits: pd.DataFrame, part: StratumPeople, included: BoolArray, complete: BoolArray
-) -> None:
-    """Name in `reason` the covariate that leaves no complete cases, if one does."""
-    if complete.any():
-        return
-    reason = "no complete cases: each person lacks some covariate"
-    for name in part.covariates.columns:
-        given = part.covariates.loc[included, [name]]
-        # Text may be missing only once it is encoded, such as a sex of "unknown".
-        encoded = encode_covariates(given)
-        if given.isna().all(axis=None) or (encoded.shape[1] and encoded.isna().all(axis=None)):
-            reason = f"no complete cases: covariate {str(name)!r} is missing for everybody"
-            break
-    fits["reason"] = reason
-
-
-def label_fits(
-    fits: pd.DataFrame, part: StratumPeople, dropped: Sequence[str], **labels: str
-) -> pd.DataFrame:
-    """Put stratum and labels before, scale and dropped covariates behind the fits."""
-    for place, (name, value) in enumerate({"stratum": part.label, **labels}.items()):
-        fits.insert(place, name, value)
-    fits["score_mean"] = part.scale["score_mean"].to_numpy()
-    fits["score_sd"] = part.scale["score_sd"].to_numpy()
-    fits["dropped_covariates"] = "; ".join(dropped)
-    return fits
-
-
-def stack_fits(
-    parts: Sequence[pd.DataFrame], people: JoinedPeople, standardise: str
-) -> pd.DataFrame:
-    """Stack the fits of all strata, with the header of the first."""
-    table = pd.concat(parts, ignore_index=True)
-    table.attrs["conventions"] = {**parts[0].attrs["conventions"], "standardise": standardise}
-    table.attrs["people"] = people.counts
-    return table

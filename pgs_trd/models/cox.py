@@ -22,6 +22,7 @@ from pgs_trd.models.inputs import Batch, Labels, Matrix, Vector, check_cluster
 from pgs_trd.models.results import FitRows
 from pgs_trd.models.risk_sets import TIME_TOLERANCE
 from pgs_trd.models.wald import check_confidence
+from pgs_trd.models.workers import one_blas_thread
 
 __all__ = ["CoxErrors", "CoxInterval", "CoxMethod", "Ties", "fit_cox"]
 
@@ -146,18 +147,21 @@ def fit_cox(
     )
     rows = FitRows(inputs.scores.names)
     profiles: dict[int, tuple[float, float, float]] = {}
-    for batch, problem in inputs.problems(
-        ties=ties,
-        se=se,
-        min_events_per_parameter=min_events_per_parameter,
-        threads=threads,
-    ):
-        first = problem.penalised() if method == "firth" else problem
-        fit_batch(rows, batch, first, nobody=inputs.nobody)
-        monotone = _fit_monotone(rows, batch, problem) if method == "auto" and se == "model" else []
-        if interval == "profile":
-            penalised = batch.positions if method == "firth" else monotone
-            profiles |= profile_columns(rows, batch, problem, penalised, confidence)
+    with one_blas_thread():
+        for batch, problem in inputs.problems(
+            ties=ties,
+            se=se,
+            min_events_per_parameter=min_events_per_parameter,
+            threads=threads,
+        ):
+            first = problem.penalised() if method == "firth" else problem
+            fit_batch(rows, batch, first, nobody=inputs.nobody)
+            monotone = (
+                _fit_monotone(rows, batch, problem) if method == "auto" and se == "model" else []
+            )
+            if interval == "profile":
+                penalised = batch.positions if method == "firth" else monotone
+                profiles |= profile_columns(rows, batch, problem, penalised, confidence)
     table = rows.table(confidence=confidence, conventions=_conventions(ties, se, method, interval))
     for position, (low, high, log10_p) in profiles.items():
         numbers = [low, high, 10.0**log10_p, log10_p]

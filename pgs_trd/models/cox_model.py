@@ -39,8 +39,8 @@ class CoxModel:
         `chi2`, `df`, `p_value`.
     log_likelihood, log_likelihood_null
         Partial; of the fit, and with all coefficients 0. Penalised with Firth.
-    n, n_events
-        Complete cases and events among them.
+    n, n_events, iterations
+        Complete cases, events among them, and Newton steps.
     status, reason
         As in `STATUSES`. Without "ok" or "firth" all numbers are NaN, and the methods
         raise a UsageError.
@@ -53,6 +53,7 @@ class CoxModel:
     log_likelihood_null: float
     n: int
     n_events: int
+    iterations: int
     status: str
     reason: str
     _fitted: Fitted | None = field(repr=False)

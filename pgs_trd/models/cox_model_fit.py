@@ -124,7 +124,7 @@ def _climb(
         else:
             status, reason = "not_converged", f"after {top.iterations[0]} Newton steps"
         if problem.is_firth or problem.is_robust or status == "not_converged":
-            return _failed(inputs, problem, status, reason)
+            return _failed(inputs, problem, status, reason, int(top.iterations[0]))
         problem, status = problem.penalised(), "firth"
     fitted = Fitted(inputs, problem, likelihood, rows, top.beta[0], labels, index)
     inverse = np.linalg.inv(problem.basis.triangle)
@@ -148,6 +148,7 @@ def _climb(
         log_likelihood_null=float(zero.log_likelihood[0] + shift),
         n=len(rows),
         n_events=problem.n_events,
+        iterations=int(top.iterations[0]),
         status=status,
         reason=reason,
         _fitted=fitted,
@@ -177,7 +178,9 @@ def _overall_tests(
     )
 
 
-def _failed(inputs: CoxInputs, problem: CoxProblem, status: str, reason: str) -> CoxModel:
+def _failed(
+    inputs: CoxInputs, problem: CoxProblem, status: str, reason: str, n_steps: int = 0
+) -> CoxModel:
     names = list(inputs.names)
     nothing = np.full(len(names), np.nan)
     return CoxModel(
@@ -197,6 +200,7 @@ def _failed(inputs: CoxInputs, problem: CoxProblem, status: str, reason: str) ->
         log_likelihood_null=np.nan,
         n=len(problem.event),
         n_events=problem.n_events,
+        iterations=n_steps,
         status=status,
         reason=reason,
         _fitted=None,

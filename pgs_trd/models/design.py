@@ -191,10 +191,10 @@ def orthogonalise_scores(values: FloatArray, basis: CovariateBasis) -> OwnColumn
     centred = values - values.mean(axis=0)
     total = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
     constant = total <= 1e-12 * np.max(np.abs(values), axis=0)
-    centred -= basis.columns.T @ (basis.columns @ centred / n_people)
+    _take_out(centred, basis.columns)
     left = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
     if (left < 0.01 * total).any():  # little is left, and the rounding of what went is in it
-        centred -= basis.columns.T @ (basis.columns @ centred / n_people)
+        _take_out(centred, basis.columns)
         left = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
     collinear = ~constant & (left < RANK_TOLERANCE * total)
     status, reason = ["ok"] * n_scores, [""] * n_scores
@@ -208,3 +208,10 @@ def orthogonalise_scores(values: FloatArray, basis: CovariateBasis) -> OwnColumn
     left = np.where(constant | collinear, 1.0, left)
     centred *= np.where(constant | collinear, 0.0, 1.0 / left)
     return OwnColumns(centred, left, status, reason)
+
+
+def _take_out(scores: FloatArray, basis: FloatArray) -> None:
+    """Subtract what the basis (n_columns, n_people) makes of scores (n_people, n_scores)."""
+    # Python's own matrix product may sit on another, slower BLAS than scipy's.
+    share = dgemm(1.0 / len(scores), scores.T, basis.T)
+    dgemm(-1.0, share, basis.T, beta=1.0, c=scores.T, trans_b=True, overwrite_c=True)

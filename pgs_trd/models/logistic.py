@@ -20,9 +20,9 @@ from pgs_trd.models.term_fits import (
     FitOptions,
     Interval,
     Method,
-    check_fit_options,
-    describe_options,
+    describe_fit,
     fit_terms,
+    read_options,
 )
 from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
 from pgs_trd.models.term_rows import TermRows
@@ -138,10 +138,7 @@ def fit_logistic(
     """
     if method not in METHODS:
         raise UsageError(f"method is {method!r}: it must be one of {get_args(LogisticMethod)}")
-    options = FitOptions(
-        "HC0" if se == "robust" else se, interval, confidence, min_events_per_parameter
-    )
-    check_fit_options(options, cluster)
+    options = read_options(se, interval, confidence, min_events_per_parameter, cluster)
     if method == "firth" and options.se != "model":
         raise UsageError(f"method 'firth' has model-based errors only, not se={options.se!r}")
     people = People()
@@ -237,11 +234,10 @@ class LogisticProblem:
 def _conventions(method: str, options: FitOptions) -> dict[str, str | float]:
     notes = {"ml": "plain", "firth": "penalised by Jeffreys' prior"}
     notes["auto"] = "plain; where the status is 'firth', penalised by Jeffreys' prior"
-    return {
-        "model": "logistic",
-        "method": method,
-        "log_likelihood": notes[method],
-        **describe_options(options),
-        "step_tolerance": STEP_TOLERANCE[METHODS[method][0]],
-        "missing": "complete cases of each score",
-    }
+    return describe_fit(
+        "logistic",
+        options,
+        method=method,
+        log_likelihood=notes[method],
+        step_tolerance=STEP_TOLERANCE[METHODS[method][0]],
+    )

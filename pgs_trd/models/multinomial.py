@@ -17,14 +17,13 @@ from pgs_trd.models.inputs import Labels, Matrix, People, Vector, read_scores
 from pgs_trd.models.multinomial_likelihood import MultinomialLikelihood
 from pgs_trd.models.newton import solve_each
 from pgs_trd.models.term_fits import (
-    STEP_TOLERANCE,
     Errors,
     FitOptions,
     Interval,
     Method,
-    check_fit_options,
-    describe_options,
+    describe_fit,
     fit_terms,
+    read_options,
 )
 from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
 from pgs_trd.models.term_rows import TermRows
@@ -80,10 +79,7 @@ def fit_multinomial(
     ModelDataError
         If anything is infinite.
     """
-    options = FitOptions(
-        "HC0" if se == "robust" else se, interval, confidence, min_events_per_parameter
-    )
-    check_fit_options(options, cluster)
+    options = read_options(se, interval, confidence, min_events_per_parameter, cluster)
     people = People()
     columns = read_scores(people, scores)
     codes, classes = _read_classes(people, outcome, reference)
@@ -100,17 +96,11 @@ def fit_multinomial(
         for batch, part in inputs.batches():
             problem = MultinomialProblem(part, classes, options, workers)
             fit_terms(rows, batch, problem, nobody=inputs.nobody)
-    return rows.table(
-        {
-            "model": "multinomial logistic",
-            "reference": str(reference),
-            "log_likelihood": "plain",
-            **describe_options(options),
-            "equal_effects": f"Wald, chi-square of {len(classes) - 1} degrees",
-            "step_tolerance": STEP_TOLERANCE["ml"],
-            "missing": "complete cases of each score",
-        }
+    equal = f"Wald, chi-square of {len(classes) - 1} degrees"
+    header = describe_fit(
+        "multinomial logistic", options, reference=str(reference), equal_effects=equal
     )
+    return rows.table(header)
 
 
 def _read_classes(

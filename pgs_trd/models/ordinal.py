@@ -23,14 +23,13 @@ from pgs_trd.models.inputs import (
 )
 from pgs_trd.models.ordinal_likelihood import OrdinalLikelihood
 from pgs_trd.models.term_fits import (
-    STEP_TOLERANCE,
     Errors,
     FitOptions,
     Interval,
     Method,
-    check_fit_options,
-    describe_options,
+    describe_fit,
     fit_terms,
+    read_options,
 )
 from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
 from pgs_trd.models.term_rows import TermRows
@@ -91,10 +90,7 @@ def fit_ordinal(
     .. [1] McCullagh (1980) J R Stat Soc B 42:109.
     .. [2] Harrell (2015) Regression Modeling Strategies, 2nd edition, section 4.4.
     """
-    options = FitOptions(
-        "HC0" if se == "robust" else se, interval, confidence, min_events_per_parameter
-    )
-    check_fit_options(options, cluster)
+    options = read_options(se, interval, confidence, min_events_per_parameter, cluster)
     people = People()
     columns = read_scores(people, scores)
     inputs = read_term_inputs(
@@ -117,15 +113,7 @@ def fit_ordinal(
             n_levels = int(codes.max(initial=-1)) + 1
             problem = OrdinalProblem(replace(part, data=data), n_levels, options, workers)
             fit_terms(rows, ranked, problem, nobody=inputs.nobody)
-    return rows.table(
-        {
-            "model": "proportional odds",
-            "log_likelihood": "plain",
-            **describe_options(options),
-            "step_tolerance": STEP_TOLERANCE["ml"],
-            "missing": "complete cases of each score",
-        }
-    )
+    return rows.table(describe_fit("proportional odds", options))
 
 
 def _read_levels(people: People, outcome: Vector) -> FloatArray:

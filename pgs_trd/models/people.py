@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from numbers import Real
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from pandas.api import types as dtypes
 
-from pgs_trd.errors import DataError, UsageError, join_faults
-from pgs_trd.models.inputs import ModelDataError
+from pgs_trd.errors import DataError, UsageError
+from pgs_trd.models.arrays import BoolArray, FloatArray, IntArray
+from pgs_trd.models.covariates import MAX_LEVELS, encode_covariates
+from pgs_trd.models.score_tables import ScoreTable, refuse_infinite_scores, score_table
+from pgs_trd.models.score_units import ScoreUnit, Standardise, check_unit
 from pgs_trd.tables import require_columns
 
-Standardise: TypeAlias = Literal["stratum", "none"]
+__all__ = ["JoinedPeople", "Standardise", "StratumPeople", "join_people", "split_people"]
+
 ALL_PEOPLE = "all"
 
 
@@ -31,19 +32,56 @@ class StratumPeople:
         Of the stratum; "all" if there are none.
     records
         One row a person: phenotype or follow-up.
-    scores
-        In units of the standard deviation if these were asked for.
     covariates
         As given, only the columns to adjust for.
-    scale
-        One row a score: `score`, `score_mean`, `score_sd` in the scores' own unit.
+    extras
+        As given: columns of the covariate table that are used but not adjusted for.
+    table, rows
+        All scores, and which of their rows these people are.
+    unit
+        What scores are divided by.
+    within
+        Value of the column that `split_people` splits by; "" if it was not asked for.
     """
 
     label: str
     records: pd.DataFrame
-    scores: pd.DataFrame
     covariates: pd.DataFrame
-    scale: pd.DataFrame
+    extras: pd.DataFrame
+    table: ScoreTable
+    rows: IntArray
+    unit: ScoreUnit
+    within: str = ""
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """All scores, in the unit asked for; a copy."""
+        return self.standardised(self.table.read(0, len(self.table.names)), 0)[0]
+
+    @property
+    def scale(self) -> pd.DataFrame:
+        """One row a score: `score`, `score_mean`, `score_sd` in the scores' own unit."""
+        return self.standardised(self.table.read(0, len(self.table.names)), 0)[1]
+
+    def standardised(
+        self, values: FloatArray, first: int, *, controls: BoolArray | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Give the scores of these people, and the scale they were given.
+
+        Parameters
+        ----------
+        values : (n_rows, n_columns)
+            Some columns of `table`, all rows, the first of them at place `first`.
+        controls : (n_people,)
+            Who the controls are; needed if these make the unit.
+        """
+        names = self.table.names[first : first + values.shape[1]]
+        refuse_infinite_scores(values, names)
+        own = values[self.rows]
+        scale = self.unit.scale(values, own, names, stratum=self.label, controls=controls)
+        own -= scale["score_mean"].to_numpy()
+        own /= scale["score_sd"].to_numpy()
+        return pd.DataFrame(own, index=self.records.index, columns=list(names), copy=False), scale
 
 
 @dataclass(frozen=True)
@@ -56,14 +94,16 @@ class JoinedPeople:
 
 def join_people(
     records: pd.DataFrame,
-    scores: pd.DataFrame,
+    scores: pd.DataFrame | ScoreTable,
     covariates: pd.DataFrame | None,
     *,
     subject: str,
     stratum: str | None,
     strata: Sequence[str] | None = None,
     covariate_columns: Sequence[str] | None = None,
+    extra_columns: Sequence[str] = (),
     standardise: Standardise = "stratum",
+    reference: pd.DataFrame | None = None,
 ) -> JoinedPeople:
     """Join by person id, as text, and cut into strata.
 
@@ -83,11 +123,17 @@ def join_people(
     strata
         Labels to use; None is all, sorted.
     covariate_columns
-        Columns to adjust for; None is every column but `person_id` and `stratum`.
+        Columns to adjust for; None is every column but `person_id`, `stratum` and
+        `extra_columns`.
+    extra_columns
+        Columns of `covariates` to keep beside, such as a cluster.
     standardise
         "stratum": each score minus its mean, divided by its standard deviation, over
         all people of the stratum with scores and covariates, whatever their records.
-        "none": as given.
+        "controls": the same over the controls of each model. "reference": by mean and
+        deviation of `reference`. "none": as given.
+    reference
+        `score`, `score_mean`, `score_sd`, and `stratum` if they differ between strata.
 
     Raises
     ------
@@ -97,47 +143,87 @@ def join_people(
         If a person occurs twice or has no id, columns are missing, a score is not made of
         finite numbers, or nobody is in all tables.
     """
-    if standardise not in get_args(Standardise):
-        raise UsageError(
-            f"standardise is {standardise!r}: it must be one of {get_args(Standardise)}"
-        )
     require_columns(records, ["person_id"], subject)
     by_person = _index_by_person(records, subject)
-    scored = scores.set_axis(_text_ids(scores.index, "scores"), axis=0)
-    _refuse_repeated(scored.index, "scores")
-    scored = _finite_scores(scored)
-    described = _describe_people(scored, covariates, stratum, covariate_columns)
-    common = by_person.index.intersection(scored.index).intersection(described.covariates.index)
-    _refuse_no_overlap(by_person.index, scored.index, described.covariates.index, subject, common)
+    table = score_table(scores)
+    check_unit(standardise, reference, table.names)
+    scored = person_index(table)
+    _refuse_repeated(scored, "scores")
+    described = _describe_people(scored, covariates, stratum, covariate_columns, extra_columns)
+    common = by_person.index.intersection(scored).intersection(described.covariates.index)
+    _refuse_no_overlap(by_person.index, scored, described.covariates.index, subject, common)
+    labels = described.labels.loc[common]
     counts = {
         "n_records": len(by_person),
-        "n_without_scores": int((~by_person.index.isin(scored.index)).sum()),
+        "n_without_scores": int((~by_person.index.isin(scored)).sum()),
         "n_without_covariates": int((~by_person.index.isin(described.covariates.index)).sum()),
         "n_joined": len(common),
-        "n_without_stratum": int(described.labels.loc[common].isna().sum()),
+        "n_without_stratum": int(labels.isna().sum()),
     }
     parts = []
-    for label in _choose_labels(described.labels.loc[common], strata):
+    for label in _choose_labels(labels, strata):
         members = described.labels.index[described.labels == label]
-        reference = scored.loc[scored.index.intersection(members)]
-        here = common[described.labels.loc[common] == label]
-        scale = _scale(reference, standardise)
-        standard = (scored.loc[here] - scale["mean"]) / scale["sd"]
+        here = common[labels == label]
         parts.append(
             StratumPeople(
                 label=label,
                 records=by_person.loc[here],
-                scores=standard.astype(np.float64),
                 covariates=described.covariates.loc[here],
-                scale=_scale_table(scale),
+                extras=described.extras.loc[here],
+                table=table,
+                rows=_places(scored, here),
+                unit=ScoreUnit(
+                    standardise, _places(scored, scored.intersection(members)), reference
+                ),
             )
         )
     return JoinedPeople(tuple(parts), counts)
 
 
+def person_index(table: ScoreTable) -> pd.Index:
+    """Give the person ids of a table of scores as text, one a row."""
+    return _text_ids(table.person_ids, "scores")
+
+
+def _places(index: pd.Index, labels: pd.Index) -> IntArray:
+    return np.asarray(index.get_indexer(labels), dtype=np.int64)
+
+
+def split_people(people: JoinedPeople, within: str) -> JoinedPeople:
+    """Split each stratum by the values of a kept column; scores keep the stratum's unit.
+
+    People for whom the column is missing are in no part, and counted. As in
+    `encode_covariates`, sex is female or male however it is written.
+    """
+    parts, n_without = [], 0
+    for part in people.strata:
+        values = _levels(part.extras[within], within)
+        n_without += int(values.isna().sum())
+        parts += [
+            _take(part, (values == level).to_numpy(), f"{within}={level}")
+            for level in sorted(values.dropna().unique(), key=str)
+        ]
+    if not parts:
+        n_people = people.counts["n_joined"]
+        raise DataError(f"{within!r} is missing for all of the {n_people:,} joined people")
+    return JoinedPeople(tuple(parts), {**people.counts, f"n_without_{within}": n_without})
+
+
+def _take(part: StratumPeople, members: BoolArray, within: str) -> StratumPeople:
+    return replace(
+        part,
+        records=part.records[members],
+        covariates=part.covariates[members],
+        extras=part.extras[members],
+        rows=part.rows[members],
+        within=within,
+    )
+
+
 @dataclass(frozen=True)
 class _Description:
     covariates: pd.DataFrame
+    extras: pd.DataFrame
     labels: pd.Series
 
 
@@ -169,63 +255,48 @@ def _refuse_repeated(ids: pd.Index, subject: str) -> None:
         )
 
 
-def _finite_scores(scored: pd.DataFrame) -> pd.DataFrame:
-    """Give scores as numbers; refuse text and infinities of all columns at once, by count."""
-    faults = []
-    for place, name in enumerate(scored.columns):
-        n_text = _count_no_numbers(scored.iloc[:, place])
-        if n_text:
-            faults.append(
-                f"column {str(name)!r}: {n_text:,} of {len(scored):,} values are no number"
-            )
-    if faults:
-        raise DataError(
-            f"{join_faults('scores', faults)}\nEvery column of scores is a score: leave ids "
-            "and labels out, and read numbers as numbers"
-        )
-    if not all(dtypes.is_float_dtype(kind) for kind in scored.dtypes):
-        scored = scored.astype(np.float64)
-    for place, name in enumerate(scored.columns):
-        n_infinite = int(
-            np.isinf(scored.iloc[:, place].to_numpy(np.float64, na_value=np.nan)).sum()
-        )
-        if n_infinite:
-            faults.append(f"score {str(name)!r}: {n_infinite:,} of {len(scored):,} are infinite")
-    if faults:
-        raise ModelDataError(
-            f"{join_faults('scores', faults)}\nMend them or set them to NaN, which leaves these "
-            "people out"
-        )
-    return scored
-
-
-def _count_no_numbers(values: pd.Series) -> int:
-    if dtypes.is_numeric_dtype(values.dtype) or dtypes.is_bool_dtype(values.dtype):
-        return 0
-    return sum(not isinstance(value, Real | np.bool_) for value in values[values.notna()])
-
-
 def _describe_people(
-    scored: pd.DataFrame,
+    scored: pd.Index,
     covariates: pd.DataFrame | None,
     stratum: str | None,
     covariate_columns: Sequence[str] | None,
+    extra_columns: Sequence[str],
 ) -> _Description:
     if covariates is None:
-        if stratum is not None or covariate_columns:
+        if stratum is not None or covariate_columns or extra_columns:
             raise UsageError(
                 "covariates is None, so there is neither a stratum nor a column to adjust for: "
                 "give covariates, or stratum=None and no covariate_columns"
             )
-        return _Description(
-            pd.DataFrame(index=scored.index), pd.Series(ALL_PEOPLE, index=scored.index)
-        )
+        nothing = pd.DataFrame(index=scored)
+        return _Description(nothing, nothing, pd.Series(ALL_PEOPLE, index=scored))
     needed = ["person_id", *([stratum] if stratum else []), *(covariate_columns or [])]
-    require_columns(covariates, needed, "covariates")
+    require_columns(covariates, [*needed, *extra_columns], "covariates")
     table = _index_by_person(covariates, "covariates")
     if covariate_columns is None:
-        covariate_columns = [c for c in table.columns if c not in ("person_id", stratum)]
-    return _Description(table[list(covariate_columns)], _stratum_labels(table, stratum))
+        beside = ("person_id", stratum, *extra_columns)
+        covariate_columns = [c for c in table.columns if c not in beside]
+    return _Description(
+        table[list(covariate_columns)],
+        table[list(dict.fromkeys(extra_columns))],
+        _stratum_labels(table, stratum),
+    )
+
+
+def _levels(values: pd.Series, name: str) -> pd.Series:
+    """Give values as text, None where missing; of sex, female and male only."""
+    if name.casefold() == "sex":
+        codes = encode_covariates(values.to_frame(name))
+        if "sex_male" in codes:
+            return codes["sex_male"].map({0.0: "female", 1.0: "male"})
+    text = [None if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
+    levels = pd.Series(text, index=values.index, dtype=object)
+    n_levels = levels.nunique()
+    if n_levels > MAX_LEVELS:
+        raise UsageError(
+            f"within={name!r} has {n_levels:,} values (at most {MAX_LEVELS}): is it a number?"
+        )
+    return levels
 
 
 def _stratum_labels(table: pd.DataFrame, stratum: str | None) -> pd.Series:
@@ -285,25 +356,4 @@ def _guess_cause(left: pd.Index, right: pd.Index) -> str:
     return (
         "Likely causes: a family id pasted before the person id, leading zeros lost, "
         "or data of another release with other ids"
-    )
-
-
-def _scale(reference: pd.DataFrame, standardise: Standardise) -> pd.DataFrame:
-    """Give mean and standard deviation of each score; 0 and 1 where none is wanted."""
-    if standardise == "none":
-        ones = np.ones(reference.shape[1])
-        return pd.DataFrame({"mean": 0 * ones, "sd": ones}, index=reference.columns)
-    mean, deviation = reference.mean(), reference.std(ddof=1)
-    # A constant score stays constant, so that the fit can say so.
-    flat = ~(deviation > 1e-12 * reference.abs().max())
-    return pd.DataFrame({"mean": mean, "sd": deviation.mask(flat, 1.0)})
-
-
-def _scale_table(scale: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "score": [str(name) for name in scale.index],
-            "score_mean": scale["mean"].to_numpy(),
-            "score_sd": scale["sd"].to_numpy(),
-        }
     )

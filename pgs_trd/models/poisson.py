@@ -22,14 +22,13 @@ from pgs_trd.models.inputs import (
 )
 from pgs_trd.models.logistic_likelihood import GlmLikelihood
 from pgs_trd.models.term_fits import (
-    STEP_TOLERANCE,
     Errors,
     FitOptions,
     Interval,
     Method,
-    check_fit_options,
-    describe_options,
+    describe_fit,
     fit_terms,
+    read_options,
 )
 from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
 from pgs_trd.models.term_rows import TermRows
@@ -91,10 +90,7 @@ def fit_poisson(
     ----------
     .. [1] Zou (2004) American Journal of Epidemiology 159:702.
     """
-    options = FitOptions(
-        "HC0" if se == "robust" else se, interval, confidence, min_events_per_parameter
-    )
-    check_fit_options(options, cluster)
+    options = read_options(se, interval, confidence, min_events_per_parameter, cluster)
     people = People()
     columns = read_scores(people, scores)
     inputs = read_term_inputs(
@@ -111,15 +107,7 @@ def fit_poisson(
     with Workers(threads) as workers:
         for batch, part in inputs.batches():
             fit_terms(rows, batch, PoissonProblem(part, options, workers), nobody=inputs.nobody)
-    return rows.table(
-        {
-            "model": "poisson",
-            "log_likelihood": "plain",
-            **describe_options(options),
-            "step_tolerance": STEP_TOLERANCE["ml"],
-            "missing": "complete cases of each score",
-        }
-    )
+    return rows.table(describe_fit("poisson", options))
 
 
 def _read_counts(people: People, outcome: Vector) -> FloatArray:

@@ -16,6 +16,7 @@ from pgs_trd.models.cox_problem import CoxInputs, CoxProblem, Ties, check_ties, 
 from pgs_trd.models.inputs import Labels, Matrix, ModelDataError, Vector
 from pgs_trd.models.risk_sets import build_risk_sets
 from pgs_trd.models.wald import LOG10_E
+from pgs_trd.models.workers import one_blas_thread
 
 Transform: TypeAlias = Literal["km", "rank", "identity", "log"]
 
@@ -33,6 +34,7 @@ def ph_test(
     ties: Ties = "efron",
     weights: Vector | None = None,
     transform: Transform = "km",
+    min_events_per_parameter: float = 0.0,
     threads: int | None = None,
 ) -> pd.DataFrame:
     """Test for every score whether hazards are proportional.
@@ -43,7 +45,7 @@ def ph_test(
     Parameters
     ----------
     duration, event, scores, covariates, entry, strata, ties, weights, threads
-        As in `fit_cox`.
+        As in `fit_cox`, and `min_events_per_parameter` too.
     transform
         g: "km" (one less the Kaplan-Meier estimate just before, over all strata),
         "rank" (of the durations), "identity" or "log".
@@ -86,18 +88,25 @@ def ph_test(
     terms = len(inputs.names) + 2
     values = np.full((len(inputs.scores.names), terms), np.nan)
     status, reason = [""] * len(values), [""] * len(values)
-    for batch, problem in inputs.problems(ties=ties, threads=threads):
-        fits = climb(problem, batch.values)
-        times = _transform(inputs, batch.rows, problem, transform)
-        chi_squares = _chi_squares(fits, times)
-        for place, position in enumerate(batch.positions):
-            status[position], reason[position] = fits.status[place], fits.reason[place]
-            if not inputs.usable.any():
-                status[position], reason[position] = "no_complete_cases", inputs.nobody
-            elif status[position] == "ok" and not times.any():
-                status[position], reason[position] = "too_few_events", "all events are at one time"
-            elif status[position] == "ok":
-                values[position] = chi_squares[place]
+    batches = inputs.problems(
+        ties=ties, min_events_per_parameter=min_events_per_parameter, threads=threads
+    )
+    with one_blas_thread():
+        for batch, problem in batches:
+            fits = climb(problem, batch.values)
+            times = _transform(inputs, batch.rows, problem, transform)
+            chi_squares = _chi_squares(fits, times)
+            for place, position in enumerate(batch.positions):
+                status[position], reason[position] = fits.status[place], fits.reason[place]
+                if not inputs.usable.any():
+                    status[position], reason[position] = "no_complete_cases", inputs.nobody
+                elif status[position] == "ok" and not times.any():
+                    status[position], reason[position] = (
+                        "too_few_events",
+                        "all events are at one time",
+                    )
+                elif status[position] == "ok":
+                    values[position] = chi_squares[place]
     tests = _table(inputs, values, status, reason)
     tests.attrs["conventions"] = {
         "model": "proportional hazards",

@@ -24,6 +24,7 @@ STATUSES = {
     "separation": "some combination of columns separates cases from controls: no finite estimate",
     "monotone_likelihood": "the partial likelihood rises for ever: no finite estimate",
     "not_converged": "Newton's method did not settle",
+    "short_follow_up": "follow-up ends before the day that was asked for",
 }
 
 # Statuses of rows whose numbers stand.
@@ -87,3 +88,17 @@ class FitRows:
         table = pd.DataFrame(columns)[list(FIT_COLUMNS)]
         table.attrs["conventions"] = {**conventions, "confidence": confidence}
         return table
+
+
+def refused_fits(
+    names: list[str], status: str, reason: str, label_column: str = ""
+) -> pd.DataFrame:
+    """Give rows without numbers, one a score; the label of a row is the score itself."""
+    rows = FitRows(tuple(names))
+    for position in range(len(names)):
+        rows.refuse(position, status, reason)
+    table = rows.table(confidence=0.95, conventions={})
+    table.attrs.clear()
+    if label_column:
+        table.insert(1, label_column, names)
+    return table

@@ -10,6 +10,7 @@ import numpy as np
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import BoolArray, FloatArray, IntArray
+from pgs_trd.models.fitting import sum_by_cluster
 from pgs_trd.models.inputs import Batch, Labels, check_cluster
 from pgs_trd.models.newton import Evaluation, Maximum, maximise
 from pgs_trd.models.profiles import (
@@ -131,31 +132,42 @@ class TermProblem(Protocol):
         ...
 
 
-def check_fit_options(options: FitOptions, cluster: Labels | None) -> None:
-    """Raise a UsageError for options that are unknown or do not go together."""
-    if options.se not in get_args(Errors):
-        raise UsageError(f"se is {options.se!r}: it must be one of {get_args(Errors)}")
-    if options.interval not in get_args(Interval):
+def read_options(
+    se: Errors | Literal["robust"],
+    interval: Interval,
+    confidence: float,
+    min_events_per_parameter: float,
+    cluster: Labels | None,
+) -> FitOptions:
+    """Give the options of a call; raise a UsageError if they are unknown or disagree."""
+    errors: Errors = "HC0" if se == "robust" else se
+    if errors not in get_args(Errors):
+        raise UsageError(f"se is {se!r}: it must be one of {get_args(Errors)}")
+    if interval not in get_args(Interval):
+        raise UsageError(f"interval is {interval!r}: it must be one of {get_args(Interval)}")
+    if interval != "wald" and errors != "model":
         raise UsageError(
-            f"interval is {options.interval!r}: it must be one of {get_args(Interval)}"
+            f"interval {interval!r} comes from the likelihood and has no robust form: "
+            f"with se={errors!r} the interval is 'wald'"
         )
-    if options.interval != "wald" and options.se != "model":
-        raise UsageError(
-            f"interval {options.interval!r} comes from the likelihood and has no robust form: "
-            f"with se={options.se!r} the interval is 'wald'"
-        )
-    check_cluster(options.se, cluster)
-    check_confidence(options.confidence)
+    check_cluster(errors, cluster)
+    check_confidence(confidence)
+    return FitOptions(errors, interval, confidence, min_events_per_parameter)
 
 
-def describe_options(options: FitOptions) -> dict[str, str | float]:
+def describe_fit(model: str, options: FitOptions, **more: str | float) -> dict[str, str | float]:
     """Say how numbers were made, for the header of a result."""
     interval, p_value = INTERVAL_NOTES[options.interval]
     return {
+        "model": model,
+        "log_likelihood": "plain",
         "se": options.se,
         "se_definition": ERROR_NOTES[options.se],
         "interval": interval,
         "p_value": p_value,
+        "step_tolerance": STEP_TOLERANCE["ml"],
+        "missing": "complete cases of each score",
+        **more,
     }
 
 
@@ -313,7 +325,7 @@ class _BatchFit:
             )
             n_people = influence.shape[1]
             if self.problem.inputs.clusters is not None:
-                influence = _sum_by_cluster(influence, self.problem.inputs.clusters)
+                influence = sum_by_cluster(influence.T, self.problem.inputs.clusters).T
                 factor = influence.shape[1] / (influence.shape[1] - 1)
             elif self.problem.options.se == "HC1":
                 factor = n_people / (n_people - self.problem.n_parameters)
@@ -383,11 +395,3 @@ def _invert(information: FloatArray) -> tuple[FloatArray, BoolArray]:
     inverse = np.full_like(information, np.nan)
     inverse[positive] = np.linalg.inv(information[positive])
     return inverse, positive
-
-
-def _sum_by_cluster(values: FloatArray, clusters: IntArray) -> FloatArray:
-    """Add up the columns of `values` that belong to one cluster."""
-    order = np.argsort(clusters, kind="stable")
-    ranked = clusters[order]
-    first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    return np.asarray(np.add.reduceat(values[:, order], first, axis=1))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # no stubs
 
@@ -22,8 +23,18 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Keep BLAS to one thread: its own wait for work by spinning, and so take processors.
+
+    Use it as a context manager around whatever has threads of its own.
+    """
+    return cast("AbstractContextManager[object]", _blas().limit(limits=1, user_api="blas"))
+
+
 class Workers:
-    """Run one function on all people, part by part. Use it as a context manager.
+    """Run one function on all people, part by part, with BLAS kept to one thread.
+
+    Use it as a context manager.
 
     Parameters
     ----------
@@ -36,9 +47,12 @@ class Workers:
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
     def __enter__(self) -> Workers:
+        self._limit = one_blas_thread()
+        self._limit.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._limit.__exit__(None, None, None)
         if self._pool is not None:
             self._pool.shutdown()
 
@@ -46,7 +60,6 @@ class Workers:
         """Give `run(start, end)` of each part, in the order of people."""
         starts = range(0, n_people, PEOPLE_PER_PART)
         ends = [min(start + PEOPLE_PER_PART, n_people) for start in starts]
-        with _blas().limit(limits=1, user_api="blas"):
-            if self._pool is None or len(ends) == 1:
-                return [run(start, end) for start, end in zip(starts, ends, strict=True)]
-            return list(self._pool.map(run, starts, ends))
+        if self._pool is None or len(ends) == 1:
+            return [run(start, end) for start, end in zip(starts, ends, strict=True)]
+        return list(self._pool.map(run, starts, ends))

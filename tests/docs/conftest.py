@@ -41,6 +41,12 @@ def cli_reference() -> ModuleType:
     return load_program("write_cli_reference")
 
 
+@pytest.fixture(scope="session")
+def api_reference() -> ModuleType:
+    """Give the program that writes the page of Python's names."""
+    return load_program("write_api_reference")
+
+
 @dataclass(frozen=True)
 class Workplace:
     """A folder with the demonstration, made once, and what making it printed."""

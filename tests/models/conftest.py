@@ -132,3 +132,52 @@ def fit_each_column() -> Callable[..., pd.DataFrame]:
 def numbers_of() -> Callable[[dict, str, pd.Index], np.ndarray]:
     """Take R's numbers for some coefficients, in their order."""
     return lambda expected, key, names: np.array([expected[key][name] for name in names])
+
+
+@pytest.fixture
+def study():
+    """2,000 people of two ancestries; score `a` raises depression, `b` resistance in it."""
+    rng = np.random.default_rng(20)
+    n = 2000
+    ids = pd.Index([f"{i:05d}" for i in range(n)])
+    scores = pd.DataFrame(rng.normal(3, 2, size=(n, 2)), index=ids, columns=["a", "b"])
+    covariates = pd.DataFrame(
+        {
+            "person_id": ids,
+            "ancestry": rng.choice(["AFR", "EUR"], size=n, p=[0.4, 0.6]),
+            "sex": rng.choice(["female", "male"], size=n),
+            "birth_year": rng.integers(1940, 2000, size=n),
+            "PC1": rng.normal(size=n) / 100,
+        }
+    )
+    scores[covariates["ancestry"].to_numpy() == "AFR"] *= 1.5
+    is_mdd = rng.random(n) < 1 / (1 + np.exp(0.5 - 0.2 * (scores["a"] - 3)))
+    resistant = rng.random(n) < 1 / (1 + np.exp(-0.2 * (scores["b"] - 3)))
+    status = np.where(resistant, "trd", rng.choice(["responsive", "neither"], size=n))
+    phenotype = pd.DataFrame(
+        {
+            "person_id": ids,
+            "phenotype": np.where(is_mdd, status, "no_mdd"),
+            "is_mdd": is_mdd.to_numpy(),
+        }
+    )
+    return phenotype, scores, covariates
+
+
+@pytest.fixture
+def follow_up(study):
+    """Days to resistance from a hazard that score `b` raises; some enter late."""
+    phenotype, scores, _ = study
+    rng = np.random.default_rng(21)
+    n = len(phenotype)
+    time = rng.exponential(1500 * np.exp(-0.2 * (scores["b"].to_numpy() - 3)))
+    entry = np.floor(rng.uniform(0, 100, size=n))
+    limit = rng.uniform(200, 3000, size=n)
+    return pd.DataFrame(
+        {
+            "person_id": phenotype["person_id"],
+            "entry_days": entry,
+            "exit_days": entry + np.ceil(np.minimum(time, limit)),
+            "event": time <= limit,
+        }
+    )

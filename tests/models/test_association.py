@@ -21,55 +21,6 @@ from pgs_trd.models import (
 PHENOTYPES = ["no_mdd", "responsive", "trd", "neither"]
 
 
-@pytest.fixture
-def study():
-    """2,000 people of two ancestries; score `a` raises depression, `b` resistance in it."""
-    rng = np.random.default_rng(20)
-    n = 2000
-    ids = pd.Index([f"{i:05d}" for i in range(n)])
-    scores = pd.DataFrame(rng.normal(3, 2, size=(n, 2)), index=ids, columns=["a", "b"])
-    covariates = pd.DataFrame(
-        {
-            "person_id": ids,
-            "ancestry": rng.choice(["AFR", "EUR"], size=n, p=[0.4, 0.6]),
-            "sex": rng.choice(["female", "male"], size=n),
-            "birth_year": rng.integers(1940, 2000, size=n),
-            "PC1": rng.normal(size=n) / 100,
-        }
-    )
-    scores[covariates["ancestry"].to_numpy() == "AFR"] *= 1.5
-    is_mdd = rng.random(n) < 1 / (1 + np.exp(0.5 - 0.2 * (scores["a"] - 3)))
-    resistant = rng.random(n) < 1 / (1 + np.exp(-0.2 * (scores["b"] - 3)))
-    status = np.where(resistant, "trd", rng.choice(["responsive", "neither"], size=n))
-    phenotype = pd.DataFrame(
-        {
-            "person_id": ids,
-            "phenotype": np.where(is_mdd, status, "no_mdd"),
-            "is_mdd": is_mdd.to_numpy(),
-        }
-    )
-    return phenotype, scores, covariates
-
-
-@pytest.fixture
-def follow_up(study):
-    """Days to resistance from a hazard that score `b` raises; some enter late."""
-    phenotype, scores, _ = study
-    rng = np.random.default_rng(21)
-    n = len(phenotype)
-    time = rng.exponential(1500 * np.exp(-0.2 * (scores["b"].to_numpy() - 3)))
-    entry = np.floor(rng.uniform(0, 100, size=n))
-    limit = rng.uniform(200, 3000, size=n)
-    return pd.DataFrame(
-        {
-            "person_id": phenotype["person_id"],
-            "entry_days": entry,
-            "exit_days": entry + np.ceil(np.minimum(time, limit)),
-            "event": time <= limit,
-        }
-    )
-
-
 def test_associate__is_fit_logistic_in_each_stratum_and_contrast(study):
     """By hand for one cell: pick the people, standardise in the stratum, adjust, fit."""
     phenotype, scores, covariates = study
@@ -181,8 +132,8 @@ def test_contrasts__people_excluded_from_depression_are_neither_case_nor_control
     )
 
 
-def test_associate__a_stratum_without_cases_is_refused_before_any_model(study, monkeypatch):
-    """All faults at once, with counts and the way out; a table with gaps would hide them."""
+def test_associate__a_stratum_without_cases_has_rows_that_say_so(study):
+    """One empty stratum must not cost the others their estimates, nor be silent."""
     phenotype, scores, covariates = study
     african = (covariates["ancestry"] == "AFR").to_numpy()
     cured = phenotype.assign(
@@ -190,6 +141,24 @@ def test_associate__a_stratum_without_cases_is_refused_before_any_model(study, m
             african & (phenotype["phenotype"] == "trd"), "neither"
         )
     )
+
+    table = associate(cured, scores, covariates).set_index(["stratum", "contrast"]).sort_index()
+
+    n_responsive = int(((cured["phenotype"] == "responsive") & african).sum())
+    for name, n_controls in (("trd_vs_responsive", n_responsive), ("trd_vs_none", None)):
+        rows = table.loc[("AFR", name)]
+        assert (rows["status"] == "no_events").all()
+        assert rows[["beta", "se", "p_value"]].isna().all(axis=None)
+        assert (rows["n_cases"] == 0).all()
+        assert n_controls is None or (rows["n_controls"] == n_controls).all()
+    assert (table.loc["EUR", "status"] == "ok").all()
+    assert (table.loc[("AFR", "mdd_vs_none"), "status"] == "ok").all()
+
+
+def test_associate__a_contrast_that_no_stratum_has_is_refused_before_any_model(study, monkeypatch):
+    """Classes under other names would else give a table of gaps; counts and the way out."""
+    phenotype, scores, covariates = study
+    cured = phenotype.assign(phenotype=phenotype["phenotype"].replace("trd", "neither"))
 
     def refuse(*_, **__):
         raise AssertionError("a model was fitted")
@@ -199,12 +168,11 @@ def test_associate__a_stratum_without_cases_is_refused_before_any_model(study, m
     with pytest.raises(DataError) as caught:
         associate(cured, scores, covariates)
 
-    message = str(caught.value)
-    n_responsive = int(((cured["phenotype"] == "responsive") & african).sum())
-    assert f"'AFR', contrast 'trd_vs_responsive': 0 cases and {n_responsive:,} controls" in message
-    assert "'AFR', contrast 'trd_vs_none': 0 cases" in message
-    assert "'EUR', contrast" not in message
-    assert "strata=[...] (there are 'AFR', 'EUR')" in message
+    n_responsive = int((cured["phenotype"] == "responsive").sum())
+    found = f"'trd_vs_responsive': no stratum has both; 0 cases and {n_responsive:,} controls"
+    assert found in str(caught.value)
+    assert "'trd_vs_none': no stratum has both; 0 cases" in str(caught.value)
+    assert "'mdd_vs_none'" not in str(caught.value)
 
 
 def test_associate__strata_says_which_labels_to_use(study):
@@ -285,13 +253,20 @@ def test_progression__is_fit_cox_in_each_stratum(study, follow_up):
     assert meta_analyse(table, by=["score"]).set_index("score").loc["b", "p_value"] < 1e-10
 
 
-def test_progression__a_stratum_without_events_is_refused(study, follow_up):
-    """Named with its number of people, and with the way out."""
+def test_progression__a_stratum_without_events_has_rows_that_say_so(study, follow_up):
+    """The others keep their estimates; without any event there is nothing to fit."""
     _, scores, covariates = study
     african = (covariates["ancestry"] == "AFR").to_numpy()
 
-    with pytest.raises(DataError, match=rf"'AFR': no events among {african.sum():,} people"):
-        progression(follow_up.assign(event=follow_up["event"] & ~african), scores, covariates)
+    table = progression(
+        follow_up.assign(event=follow_up["event"] & ~african), scores, covariates
+    ).set_index("stratum")
+
+    assert (table.loc["AFR", "status"] == "no_events").all()
+    assert table.loc["AFR", "beta"].isna().all()
+    assert (table.loc["EUR", "status"] == "ok").all()
+    with pytest.raises(DataError, match="no events among 2,000 people at risk in all 2 strata"):
+        progression(follow_up.assign(event=False), scores, covariates)
 
 
 def test_associate__infinite_scores_are_counted_before_they_are_standardised(study):
@@ -404,5 +379,7 @@ def test_progression__an_event_without_days_is_no_event(study, follow_up):
     gone = african & follow_up["event"].to_numpy()
     follow_up.loc[gone, ["entry_days", "exit_days"]] = np.nan
 
-    with pytest.raises(DataError, match=rf"no events among {(african & ~gone).sum():,} people"):
-        progression(follow_up, scores, covariates)
+    table = progression(follow_up, scores, covariates).set_index("stratum")
+
+    assert (table.loc["AFR", "status"] == "no_events").all()
+    assert (table.loc["AFR", "n"] == (african & ~gone).sum()).all()

@@ -1,0 +1,21 @@
+SELECT
+  `t4`.`person_id`,
+  `t4`.`date`,
+  `t2`.`diagnosis_class`
+FROM (
+  SELECT
+    `t0`.`person_id`,
+    `t0`.`condition_start_date` AS `date`,
+    `t0`.`condition_concept_id` AS `concept_id`,
+    COALESCE(`t0`.`condition_source_concept_id`, 0) AS `source_concept_id`,
+    COALESCE(
+      NULLIF(
+        TRIM(NULLIF(TRIM(`t0`.`condition_source_value`, ' \t\n\r\v\f'), ''), ' \t\n\r\v\f'),
+        ''
+      ),
+      ''
+    ) AS `code`
+  FROM `records_0` AS `t0`
+) AS `t4`
+INNER JOIN `codes_1` AS `t2`
+  ON `t4`.`concept_id` = `t2`.`concept_id`
