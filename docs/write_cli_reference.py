@@ -41,12 +41,22 @@ KINDS = {Path: "path", int: "whole number", float: "number", str: "text", bool: 
 
 def render() -> str:
     """Give the page as Markdown."""
-    parts = [HEAD]
-    for command in app.registered_commands:
-        assert command.callback is not None
-        name = command.name or command.callback.__name__.replace("_", "-")
-        parts.append(_section(name, command.callback))
-    return "\n".join(parts)
+    return "\n".join([HEAD, *(_section(name, function) for name, function in list_commands())])
+
+
+def list_commands() -> list[tuple[str, Callable[..., Any]]]:
+    """Give name and function of every command; those of a group are ``group command``."""
+    groups = [("", app)]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        groups.append((f"{group.typer_instance.info.name} ", group.typer_instance))
+    commands = []
+    for prefix, group_app in groups:
+        for command in group_app.registered_commands:
+            assert command.callback is not None
+            name = command.name or command.callback.__name__.replace("_", "-")
+            commands.append((prefix + name, command.callback))
+    return commands
 
 
 def _section(name: str, function: Callable[..., Any]) -> str:

@@ -1,50 +1,41 @@
-"""Principal components of genotypes, streamed from disk."""
+"""Principal components of genotypes, streamed from packed codes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from pgs_trd.ancestry.krylov import Eigenpairs, largest_eigenpairs
+from pgs_trd.ancestry.packed import (
+    LANES,
+    CodeArray,
+    Float32Array,
+    FloatArray,
+    IntArray,
+    PackedKernel,
+)
+from pgs_trd.ancestry.qc import variant_quality
+from pgs_trd.ancestry.reading import PackedReader, check_autosomal
+from pgs_trd.ancestry.reference import PrincipalComponents
 from pgs_trd.errors import DataError, UsageError
-from pgs_trd.genotypes import GenotypeBlock, GenotypeSource, count_alleles, unpack_codes
+from pgs_trd.genotypes import GenotypeSource
+from pgs_trd.provenance import library_versions
+from pgs_trd.resources import thread_count
+from pgs_trd.weights.builds import canonical_build
 
-FloatArray = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-
-OVERSAMPLING = 10
-AUTOSOMES = frozenset(map(str, range(1, 23)))
-
-
-@dataclass(frozen=True)
-class PrincipalComponents:
-    """Principal components of a set of people.
-
-    Attributes
-    ----------
-    components : (n_people, n_components)
-        Unit-length eigenvectors of the genetic relationship matrix, columns
-        PC1, PC2, ...; index `person_id`. The sign is such that the entry of
-        largest size is positive.
-    eigenvalues : (n_components,)
-        Of the relationship matrix, largest first.
-    n_variants
-        How many variants they rest on.
-    """
-
-    components: pd.DataFrame
-    eigenvalues: FloatArray
-    n_variants: int
+# Columns of a block beyond the components, so that the last ones converge too.
+OVERSAMPLING = 4
+# What each code is in a product that is centred afterwards: copies - 1, missing none.
+CENTRED_CODES = (1.0, 0.0, 0.0, -1.0)
 
 
 def choose_variants(
     genotypes: GenotypeSource, *, min_frequency: float = 0.05, max_missing: float = 0.02
 ) -> IntArray:
-    """Give the rows of autosomal variants that are common and well called.
+    """Give the rows of variants that are ok in `variant_quality`.
+
+    These are autosomal, the only row of their site, common and well called.
 
     Parameters
     ----------
@@ -53,13 +44,8 @@ def choose_variants(
     max_missing
         Largest share of missing calls.
     """
-    chromosomes = genotypes.variants["chromosome"]
-    rows = np.flatnonzero(chromosomes.isin(AUTOSOMES).to_numpy()).astype(np.int64)
-    frequency, n_called = count_alleles(genotypes, rows)
-    rarer = np.minimum(frequency, 1 - frequency)
-    n_people = len(genotypes.samples)
-    kept: IntArray = rows[(rarer >= min_frequency) & (n_called >= (1 - max_missing) * n_people)]
-    return kept
+    quality = variant_quality(genotypes, min_frequency=min_frequency, max_missing=max_missing)
+    return np.flatnonzero(quality["status"] == "ok").astype(np.int64)
 
 
 def fit_pca(
@@ -67,93 +53,201 @@ def fit_pca(
     rows: IntArray,
     *,
     n_components: int = 10,
-    n_passes: int = 10,
+    n_passes: int = 24,
+    tolerance: float = 1e-3,
     rng: np.random.Generator,
+    threads: int | None = None,
+    build: str | None = None,
 ) -> PrincipalComponents:
-    """Compute principal components by randomised subspace iteration [1]_.
+    """Compute principal components by a randomised block Krylov iteration.
 
-    Genotypes are read block by block, once a pass; memory holds one block and
-    two matrices of people x (components + 10). A genotype is centred and scaled
-    by its frequency, ``(copies - 2p) / sqrt(2p(1 - p))``, and a missing call
-    counts as the mean, as in plink2's ``--pca``.
+    A genotype is centred and scaled by its frequency, ``(copies - 2p) / sqrt(2p(1 -
+    p))``, and a missing call counts as the mean, as in plink2's ``--pca`` [1]_. The
+    genotypes stay packed: memory holds them up to 1 GiB, or else a block of 1,536
+    variants and one pass reads them once; and a few hundred numbers a person. The
+    result is the same to the last bit for any number of threads and any cut of the
+    genotypes into files.
 
     Parameters
     ----------
     genotypes
-        From `open_genotypes`.
+        From `open_genotypes`; dosages count as hard calls, see `PackedReader`.
     rows : (n_variants,)
-        Ascending rows of ``genotypes.variants``; see `choose_variants`. Variants
-        without variation add nothing.
+        Ascending rows of ``genotypes.variants``: common, well called, and in
+        approximate linkage equilibrium; see `choose_variants`, `prune_variants`,
+        `is_in_long_range_ld`. Variants without variation are left out.
     n_components
         How many components to give.
     n_passes
-        Passes over the genotypes; more separate close eigenvalues better.
+        Passes over the genotypes at most, besides one to count and one for the loadings.
+    tolerance
+        Stop when for each component the length of ``A u - eigenvalue u``, A the
+        relationship matrix, is at most so large a part of the eigenvalue. The angle to
+        the true component is about that, divided by the relative distance to the next
+        eigenvalue.
     rng
-        Where the iteration starts; the result hardly depends on it.
+        Draws where the iteration starts; the result hardly depends on it.
+    threads
+        Default: what the scheduler allotted, else the processors allowed.
+    build
+        Genome build of the positions, to be kept with the result.
 
     Raises
     ------
     DataError
-        If there are fewer people or variants than components.
+        If there are not more people and varying variants than components.
     UsageError
-        If there is to be no pass at all.
+        If there is to be no component or no pass at all, a row is not of an autosome,
+        or the build is unknown.
 
     References
     ----------
-    .. [1] Halko, Martinsson, Tropp (2011) SIAM Review 53:217.
+    .. [1] Price et al. (2006) Nat Genet 38:904; Chang et al. (2015) GigaScience 4:7.
     """
+    for name, value in (("n_components", n_components), ("n_passes", n_passes)):
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1, got {value}")
+    known_build = None if build is None else canonical_build(build)
+    rows = check_autosomal(genotypes, rows)
     n_people = len(genotypes.samples)
-    if n_passes < 1:
-        raise UsageError(f"n_passes must be at least 1, got {n_passes}")
-    if min(n_people, len(rows)) <= n_components:
-        raise DataError(
-            f"{n_components} components need more than {n_components} people and variants; "
-            f"there are {n_people:,} people and {len(rows):,} variants. Ask for fewer components"
+    # Threads of BLAS would change the last bits with their number.
+    with PackedKernel(thread_count(threads)) as kernel, threadpool_limits(limits=1):
+        matrix = _StandardisedGenotypes(PackedReader(genotypes, rows, keep=True), kernel)
+        if min(n_people, matrix.n_variants) <= n_components:
+            raise DataError(
+                f"{n_components} components need more than {n_components} people and variants; "
+                f"there are {n_people:,} people and {matrix.n_variants:,} variants. Ask for "
+                "fewer components"
+            )
+        found = largest_eigenpairs(
+            matrix.relate,
+            n_people,
+            n_pairs=n_components,
+            width=_round_up(n_components + OVERSAMPLING),
+            max_products=n_passes,
+            tolerance=tolerance,
+            rng=rng,
         )
-    size = min(n_components + OVERSAMPLING, n_people)
-    product = rng.standard_normal((n_people, size))
-    for _ in range(n_passes):
-        basis = np.linalg.qr(product)[0].astype(np.float32)
-        product[:] = 0.0
-        for block in _standardised_blocks(genotypes, rows):
-            product += block.T @ (block @ basis)
-    values, vectors = np.linalg.eigh(basis.T.astype(np.float64) @ product)
-    components = basis @ vectors[:, ::-1][:, :n_components]
-    components /= np.linalg.norm(components, axis=0)
+        return _finish(genotypes, matrix, found, known_build)
+
+
+class _StandardisedGenotypes:
+    """The matrix X of standardised genotypes, people x variants, as products with it."""
+
+    def __init__(self, reader: PackedReader, kernel: PackedKernel) -> None:
+        self._reader = reader
+        self._kernel = kernel
+        counts = [kernel.count(codes, reader.n_people) for _, codes in reader.blocks()]
+        counted = np.concatenate([np.zeros((0, 4), dtype=np.int64), *counts])
+        n_alleles = 2 * (reader.n_people - counted[:, 1])
+        self.frequency = np.zeros(len(counted))
+        np.divide(
+            2 * counted[:, 0] + counted[:, 2],
+            n_alleles,
+            out=self.frequency,
+            where=n_alleles > 0,
+        )
+        self.sd = np.sqrt(2 * self.frequency * (1 - self.frequency))
+        self.varies = self.sd > 0
+        self.n_variants = int(self.varies.sum())
+        self._has_missing = counted[:, 1] > 0
+        self._scale = np.zeros(len(counted))
+        np.divide(1.0, self.sd, out=self._scale, where=self.varies)
+        codes = np.array(CENTRED_CODES, dtype=np.float32)
+        self._centred_codes = np.ascontiguousarray(np.tile(codes, (reader.n_people, 1)))
+
+    @property
+    def rows(self) -> IntArray:
+        """Rows of the variants that vary."""
+        rows: IntArray = self._reader.rows[self.varies]
+        return rows
+
+    def relate(self, block: Float32Array) -> FloatArray:
+        """Give X X' / n_variants times `block` (n_people, n_columns)."""
+        dense = _pad(block)
+        product = np.zeros(dense.shape)
+        for start, codes in self._reader.blocks():
+            stop = start + len(codes)
+            of_variants = self._combine_people(start, codes, dense)
+            of_variants *= self._scale[start:stop, np.newaxis]
+            p = self.frequency[start:stop]
+            coefficients = np.stack([2 - 2 * p, np.zeros_like(p), 1 - 2 * p, -2 * p], axis=1)
+            self._kernel.multiply(
+                self._kernel.transpose(codes, self._reader.n_people),
+                coefficients.astype(np.float32),
+                of_variants.astype(np.float32),
+                product,
+            )
+        return product[:, : block.shape[1]] / self.n_variants
+
+    def load(self, vectors: FloatArray) -> FloatArray:
+        """Give X' times `vectors` (n_people, n_columns), of the variants that vary."""
+        dense = _pad(vectors.astype(np.float32))
+        loadings = np.zeros((len(self.varies), vectors.shape[1]))
+        for start, codes in self._reader.blocks():
+            product = self._combine_people(start, codes, dense)
+            loadings[start : start + len(codes)] = product[:, : vectors.shape[1]]
+        return loadings[self.varies]
+
+    def _combine_people(self, start: int, codes: CodeArray, dense: Float32Array) -> FloatArray:
+        """Give X' times `dense` for the variants of one block."""
+        stop = start + len(codes)
+        product = np.zeros((len(codes), dense.shape[1]))
+        self._kernel.multiply(codes, self._centred_codes, dense, product)
+        missing = np.zeros_like(product)
+        if self._has_missing[start:stop].any():
+            self._kernel.add_missing(codes, dense, missing)
+        called = dense.sum(axis=0, dtype=np.float64) - missing
+        product -= (2 * self.frequency[start:stop, np.newaxis] - 1) * called
+        product *= self._scale[start:stop, np.newaxis]
+        return product
+
+
+def _finish(
+    genotypes: GenotypeSource,
+    matrix: _StandardisedGenotypes,
+    found: Eigenpairs,
+    build: str | None,
+) -> PrincipalComponents:
+    """Fix signs, add loadings and variants."""
+    components = found.vectors
     largest = np.abs(components).argmax(axis=0)
-    components *= np.sign(components[largest, np.arange(n_components)])
+    components = components * np.sign(components[largest, np.arange(components.shape[1])])
+    loadings = matrix.load(components)
+    loadings /= np.linalg.norm(loadings, axis=0)
+    table = genotypes.variants.iloc[matrix.rows]
+    variants = pd.DataFrame(
+        {
+            "chromosome": table["chromosome"].astype(object).to_numpy(),
+            "position": table["position"].to_numpy(dtype=np.int64),
+            "id": table["id"].astype(object).to_numpy(),
+            "effect_allele": table["counted_allele"].astype(object).to_numpy(),
+            "other_allele": table["other_allele"].astype(object).to_numpy(),
+            "frequency": matrix.frequency[matrix.varies],
+            "sd": matrix.sd[matrix.varies],
+        }
+    )
     return PrincipalComponents(
         components=pd.DataFrame(
             components,
             index=pd.Index(genotypes.samples["person_id"], name="person_id"),
-            columns=[f"PC{k + 1}" for k in range(n_components)],
+            columns=[f"PC{k + 1}" for k in range(components.shape[1])],
         ),
-        eigenvalues=values[::-1][:n_components] / len(rows),
-        n_variants=len(rows),
+        eigenvalues=found.values.copy(),
+        loadings=loadings,
+        variants=variants,
+        residuals=found.residuals,
+        build=build,
+        versions=library_versions(),
     )
 
 
-def _standardised_blocks(genotypes: GenotypeSource, rows: IntArray) -> Iterator[Float32Array]:
-    """Give blocks (n_rows, n_people) of centred and scaled genotypes; missing is 0."""
-    n_people = len(genotypes.samples)
-    for block in genotypes.blocks(rows):
-        copies = _copies(block, n_people)
-        is_missing = np.isnan(copies)
-        n_alleles = 2.0 * (n_people - is_missing.sum(axis=1))
-        total = np.where(is_missing, 0, copies).sum(axis=1)
-        frequency = np.divide(total, n_alleles, out=np.zeros(len(copies)), where=n_alleles > 0)
-        spread = np.sqrt(2 * frequency * (1 - frequency))
-        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-        copies -= (2 * frequency)[:, np.newaxis].astype(np.float32)
-        copies *= scale[:, np.newaxis].astype(np.float32)
-        copies[is_missing] = 0.0
-        yield copies
+def _pad(block: Float32Array) -> Float32Array:
+    """Give `block` with columns of zeros up to what the kernel takes at once."""
+    padded = np.zeros((len(block), _round_up(block.shape[1])), dtype=np.float32)
+    padded[:, : block.shape[1]] = block
+    return padded
 
 
-def _copies(block: GenotypeBlock, n_people: int) -> Float32Array:
-    """Give copies of the counted allele as numbers, NaN where missing."""
-    if block.codes is None:
-        return block.dosages
-    copies = unpack_codes(block.codes, n_people).astype(np.float32)
-    copies[copies < 0] = np.nan
-    return copies
+def _round_up(n: int) -> int:
+    return -(-n // LANES) * LANES
