@@ -15,7 +15,7 @@ Float32Array = npt.NDArray[np.float32]
 DEPTH = 8
 KEPT = 2
 # Below this share of the largest eigenvalue a direction is rounding of single precision.
-NEGLIGIBLE = 1e-6
+NEGLIGIBLE = 1e-7
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pgs_trd.genotypes import pack_codes, unpack_codes
 
 PATHS = _packed.paths()
 # Multiples of 4, 24, 32 and 64 and their neighbours; beyond 1,536 sums become double.
-SHAPES = [(1, 1), (5, 3), (17, 24), (40, 31), (33, 64), (9, 65), (130, 97), (7, 1600), (1030, 49)]
+SHAPES = [(1, 1), (5, 3), (40, 31), (33, 64), (130, 97), (7, 1600), (1030, 49)]
 CODE_ORDER = (2, -1, 1, 0)
 
 

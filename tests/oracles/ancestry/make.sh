@@ -11,8 +11,8 @@ plink2 $hapmap --het --out part
 cut -f2- part.het > het_hapmap3.tsv
 plink2 $hapmap --make-king-table --king-table-filter 0.04419417 --out part
 cut -f2,4,7,8 part.kin0 | sed '1s/.*/#IID1\tIID2\tIBS0\tKINSHIP/' > king_hapmap3.tsv
-plink2 $hapmap --indep-pairwise 500 1 0.02 --out part
-cp part.prune.out prune_hapmap3_500_1_0.02.out.txt
+plink2 $missing --indep-pairwise 50 1 0.2 --out part
+cp part.prune.out prune_chrx_missing_50_1_0.2.out.txt
 plink2 $hapmap --indep-pairwise 5000kb 0.01 --out part
 cp part.prune.out prune_hapmap3_5000kb_0.01.out.txt
 plink2 $missing --indep-pairwise 1000kb 0.1 --out part
