@@ -115,6 +115,7 @@ def _climb(
                 np.zeros((1, len(inputs.names))),
                 step_tolerance=problem.step_tolerance,
                 max_iterations=problem.max_iterations,
+                exact_after=problem.exact_after,
             )
         if top.ending[0] == "converged" and _is_definite(top.at_end.information[0]):
             break

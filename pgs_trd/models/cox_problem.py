@@ -45,6 +45,7 @@ MAX_ITERATIONS = 200
 # Firth's steps use the plain information, so they shrink by a factor, not quadratically.
 FIRTH_STEP_TOLERANCE = 1e-11
 FIRTH_MAX_ITERATIONS = 1000
+FIRTH_EXACT_AFTER = 60
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,11 @@ class CoxProblem:
     def max_iterations(self) -> int:
         """Newton steps after which a fit counts as not converged."""
         return FIRTH_MAX_ITERATIONS if self.is_firth else MAX_ITERATIONS
+
+    @property
+    def exact_after(self) -> int:
+        """Newton steps after which the true curvature is taken; 0 is never."""
+        return FIRTH_EXACT_AFTER if self.is_firth else 0
 
     @property
     def n_events(self) -> int:

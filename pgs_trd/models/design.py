@@ -188,7 +188,7 @@ class OwnColumns:
 def orthogonalise_scores(values: FloatArray, basis: CovariateBasis) -> OwnColumns:
     """Take the basis out of each score and scale what is left to mean square 1."""
     n_people, n_scores = values.shape
-    centred = values - values.mean(axis=0)
+    centred = np.ascontiguousarray(values - values.mean(axis=0))
     total = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_people)
     constant = total <= 1e-12 * np.max(np.abs(values), axis=0)
     _take_out(centred, basis.columns)
@@ -211,7 +211,10 @@ def orthogonalise_scores(values: FloatArray, basis: CovariateBasis) -> OwnColumn
 
 
 def _take_out(scores: FloatArray, basis: FloatArray) -> None:
-    """Subtract what the basis (n_columns, n_people) makes of scores (n_people, n_scores)."""
+    """Subtract what the basis (n_columns, n_people) makes of scores, in place.
+
+    `scores` (n_people, n_scores) are by rows in memory.
+    """
     # Python's own matrix product may sit on another, slower BLAS than scipy's.
     share = dgemm(1.0 / len(scores), scores.T, basis.T)
     dgemm(-1.0, share, basis.T, beta=1.0, c=scores.T, trans_b=True, overwrite_c=True)

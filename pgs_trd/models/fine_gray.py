@@ -193,6 +193,7 @@ class FineGrayProblem:
     step_tolerance = STEP_TOLERANCE
     settle_tolerance = SETTLE_TOLERANCE
     max_iterations = MAX_ITERATIONS
+    exact_after = 0
 
     @property
     def n_events(self) -> int:

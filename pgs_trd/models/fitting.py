@@ -60,6 +60,11 @@ class Problem(Protocol):
         ...
 
     @property
+    def exact_after(self) -> int:
+        """Newton steps after which the true curvature is taken; 0 is never."""
+        ...
+
+    @property
     def infinite_status(self) -> str:
         """The status of an estimate that would be infinite."""
         ...
@@ -137,6 +142,7 @@ def _fit_design(
         step_tolerance=problem.step_tolerance,
         settle_tolerance=problem.settle_tolerance,
         max_iterations=problem.max_iterations,
+        exact_after=problem.exact_after,
         begin=likelihood.start(start),
     )
     rows.iterations[positions] = top.iterations
@@ -167,6 +173,7 @@ def _fit_null(problem: Problem) -> tuple[FloatArray, tuple[str, str] | None]:
         np.zeros((1, len(columns))),
         step_tolerance=NULL_TOLERANCE,
         max_iterations=problem.max_iterations,
+        exact_after=problem.exact_after,
     )
     if top.ending[0] == "diverging":
         culprit = problem.basis.describe_direction(top.direction[0])

@@ -140,8 +140,9 @@ def fit_misclassified(
         Rows score x pair: `score`, `ppv`, `npv`, `sensitivity`, `specificity`, then
         the columns of `fit_logistic`; `n_events` counts labelled cases. Errors are
         model-based, from the expected information. The status is "separation" or
-        "not_converged" where the likelihood has no finite maximum: the score separates
-        the labels, or the labels are at odds with the rates.
+        "not_converged" where no maximum is found: the score separates the labels, or the
+        labels are at odds with the rates. With a very heavy-tailed covariate the likelihood
+        can have several peaks, and the search may end so too: transform such a covariate.
 
     Raises
     ------
@@ -261,7 +262,7 @@ class _Cell:
             variance = np.linalg.pinv(top.at_end.information[0])[-1, -1]
         rows.iterations[position] = top.iterations[0]
         if top.ending[0] == "diverging":
-            rows.refuse(position, "separation", "no finite estimate at these rates")
+            rows.refuse(position, "separation", "the estimate runs out of bounds at these rates")
             return
         if top.ending[0] != "converged" or not 0 < variance < np.inf:
             rows.refuse(position, "not_converged", f"after {top.iterations[0]} scoring steps")

@@ -98,7 +98,7 @@ def ph_test(
             chi_squares = _chi_squares(fits, times)
             for place, position in enumerate(batch.positions):
                 status[position], reason[position] = fits.status[place], fits.reason[place]
-                if not inputs.usable.any():
+                if not len(batch.rows):
                     status[position], reason[position] = "no_complete_cases", inputs.nobody
                 elif status[position] == "ok" and not times.any():
                     status[position], reason[position] = (

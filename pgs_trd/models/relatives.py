@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pgs_trd.ancestry.kinship import THIRD_DEGREE
+from pgs_trd.ancestry.unrelated import unrelated_set
 from pgs_trd.errors import DataError
 from pgs_trd.models.arrays import BoolArray, IntArray
 
@@ -28,7 +28,8 @@ def read_pairs(related: pd.DataFrame, person_ids: pd.Index) -> IntArray:
     ----------
     related
         One row a pair: `person_1`, `person_2`, or as UK Biobank (`ID1`, `ID2`), KING and
-        plink2 (`IID1`, `IID2`) name them. All its pairs count as related.
+        plink2 (`IID1`, `IID2`) name them. With a column `kinship` those of third degree
+        and closer count, without one all.
     person_ids
         Of the rows of the table of scores, as text.
 
@@ -51,6 +52,8 @@ def read_pairs(related: pd.DataFrame, person_ids: pd.Index) -> IntArray:
             f"related: no columns {' and '.join(PAIR_COLUMNS[0])} (or ID1 and ID2, IID1 and "
             f"IID2). Its columns are: {found}"
         )
+    if "kinship" in related.columns:
+        related = related[related["kinship"].to_numpy(dtype=np.float64) > THIRD_DEGREE]
     ends = [person_ids.get_indexer(pd.Index(related[name].astype(str))) for name in names]
     pairs = np.column_stack(ends).astype(np.int64)
     return np.asarray(pairs[(pairs >= 0).all(axis=1) & (pairs[:, 0] != pairs[:, 1])])
@@ -80,8 +83,7 @@ def choose_unrelated(
 ) -> BoolArray:
     """Choose people of whom no two are a pair, as many as greed gives.
 
-    Who comes first is never left out for another; else whoever has most relatives left is
-    left out, one after the other, until no pair is there.
+    Who comes first is never left out for one who does not; see `unrelated_set`.
 
     Parameters
     ----------
@@ -100,39 +102,10 @@ def choose_unrelated(
     place[rows[candidates]] = np.flatnonzero(candidates)
     edges = place[pairs]
     edges = edges[(edges >= 0).all(axis=1)]
-    ahead = first[edges]
-    out = _thin(edges[ahead.all(axis=1)])
-    mixed = edges[ahead.any(axis=1) & ~ahead.all(axis=1)]
-    is_first = first[mixed]
-    for case, other in zip(mixed[is_first].tolist(), mixed[~is_first].tolist(), strict=True):
-        if case not in out:
-            out.add(other)
-    behind = edges[~ahead.any(axis=1)]
-    gone = np.isin(behind, np.fromiter(out, np.int64, len(out)))
-    out |= _thin(behind[~gone.any(axis=1)])
     chosen = candidates.copy()
-    chosen[np.fromiter(out, np.int64, len(out))] = False
+    if len(edges):
+        people = np.unique(edges)
+        table = pd.DataFrame(edges, columns=["person_1", "person_2"]).assign(kinship=1.0)
+        flags = unrelated_set(people, table, first=first[people], max_kinship=0.0)
+        chosen[people] = (flags["status"] == "ok").to_numpy()
     return chosen
-
-
-def _thin(edges: IntArray) -> set[int]:
-    """Give whom to leave out so that no edge is left, those with most edges before others."""
-    neighbours: dict[int, set[int]] = {}
-    for one, other in edges.tolist():
-        neighbours.setdefault(one, set()).add(other)
-        neighbours.setdefault(other, set()).add(one)
-    queue = [(-len(around), person) for person, around in neighbours.items()]
-    heapq.heapify(queue)
-    out: set[int] = set()
-    while queue:
-        number, person = heapq.heappop(queue)
-        around = neighbours[person]
-        if not around or person in out:
-            continue
-        if -number != len(around):  # some of them have gone since
-            heapq.heappush(queue, (-len(around), person))
-            continue
-        out.add(person)
-        for other in around:
-            neighbours[other].discard(person)
-    return out

@@ -33,6 +33,8 @@ Interval: TypeAlias = Literal["wald", "lr", "profile"]
 # A step this short leaves the information as exact as the coefficients.
 STEP_TOLERANCE = {"ml": 1e-9, "firth": 1e-11}
 MAX_ITERATIONS = {"ml": 200, "firth": 1000}
+# Firth's steps use Fisher's information, and may shrink by a factor near 1 only.
+EXACT_AFTER = {"ml": 0, "firth": 60}
 NULL_TOLERANCE = 1e-3
 ERROR_NOTES = {
     "model": "inverse Fisher information at the estimate",
@@ -241,9 +243,7 @@ class _BatchFit:
             else:
                 reason = f"after {top.iterations[place]} Newton steps"
                 self.rows.refuse(position, "not_converged", reason)
-        if diverging.any() and others:
-            self.run(models[diverging], others)
-        return None
+        return self.run(models[diverging], others) if diverging.any() and others else None
 
     def _fit_null(self, method: Method) -> Maximum:
         """Fit the covariates alone: where all scores start, or what is infinite already."""
@@ -254,6 +254,7 @@ class _BatchFit:
             step_tolerance=STEP_TOLERANCE[method] if exact else NULL_TOLERANCE,
             settle_tolerance=0.0 if exact else NULL_TOLERANCE,
             max_iterations=MAX_ITERATIONS[method],
+            exact_after=EXACT_AFTER[method],
         )
 
     def _climb(
@@ -267,6 +268,7 @@ class _BatchFit:
             step_tolerance=STEP_TOLERANCE[method],
             settle_tolerance=STEP_TOLERANCE[method],
             max_iterations=MAX_ITERATIONS[method],
+            exact_after=EXACT_AFTER[method],
         )
 
     def _finish(

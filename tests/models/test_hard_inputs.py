@@ -178,8 +178,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         "ordinal": "no_events",
         **dict.fromkeys(TIME_FITS, "ok"),
     },
-    # The test of proportional hazards counts events before people.
-    "nobody": {"": "no_complete_cases", "ph_test": "no_events"},
+    "nobody": {"": "no_complete_cases"},
 }
 
 
@@ -199,10 +198,10 @@ def test_fits__answer_hard_inputs_with_the_right_status(sample, fit):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_fits__by_maximum_likelihood_stand_whatever_the_tails(seed):
-    """R converges on such columns. Firth's fits and labels that err may not: no number then."""
+def test_fits__stand_whatever_the_tails(seed):
+    """R converges on such columns. Labels that err make several peaks, and may get no number."""
     sample = _heavy_tails(seed)
-    for name in FITS.keys() - {"logistic_firth", "misclassified"}:
+    for name in FITS.keys() - {"misclassified"}:
         assert FITS[name](sample)["status"].unique().tolist() == ["ok"], name
 
 

@@ -70,3 +70,14 @@ def test_read_pairs__knows_the_columns_of_programs(columns):
     assert pairs.tolist() == [[1, 2]]
     with pytest.raises(DataError, match=r"no columns person_1 and person_2 .* are: a, b"):
         read_pairs(table.set_axis(["a", "b"], axis=1), pd.Index(["10"]))
+
+
+def test_read_pairs__distant_pairs_of_a_kinship_table_do_not_count():
+    """plink2's table has every pair of people: all but the relatives would be left out."""
+    table = pd.DataFrame(
+        {"person_1": ["a", "a", "b"], "person_2": ["b", "c", "c"], "kinship": [0.25, 0.05, 0.01]}
+    )
+
+    pairs = read_pairs(table, pd.Index(["a", "b", "c"]))
+
+    assert pairs.tolist() == [[0, 1], [0, 2]]
