@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         fit_logistic,
         meta_analyse,
         progression,
+        progression_tables,
         survival_curves,
     )
     from pgs_trd.phenotype import classify, follow_up, list_definitions, load_definition
@@ -61,6 +62,7 @@ _HOME = {
     "meta_analyse": "pgs_trd.models",
     "associate": "pgs_trd.models",
     "progression": "pgs_trd.models",
+    "progression_tables": "pgs_trd.models",
     "survival_curves": "pgs_trd.models",
     "render_report": "pgs_trd.report",
     "simulate_biobank": "pgs_trd.simulate",
@@ -87,6 +89,7 @@ __all__ = [
     "open_ehr",
     "open_genotypes",
     "progression",
+    "progression_tables",
     "project",
     "read_frequencies",
     "read_weights",

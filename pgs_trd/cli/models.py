@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pgs_trd.cli.common import Out, split_list
+from pgs_trd.cli.common import Out, Threads, split_list
+from pgs_trd.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ScoreTable = Annotated[Path, typer.Option("--scores", help="Scores, as `pgs-trd score` writes.")]
 CovariateTable = Annotated[
@@ -20,10 +24,59 @@ Stratum = Annotated[str, typer.Option("--stratum", help="Column of strata; '' fo
 Strata = Annotated[
     str, typer.Option("--strata", help="Strata to use, such as EUR,AFR; default: all.")
 ]
+Reference = Annotated[
+    Path | None,
+    typer.Option("--reference", help="score, score_mean, score_sd and, if they differ, stratum."),
+]
+SplineColumns = Annotated[
+    str,
+    typer.Option(
+        "--splines",
+        help="Covariates as restricted cubic splines, with 3 to 7 knots: birth_year,bmi:5",
+    ),
+]
+Within = Annotated[
+    str, typer.Option("--within", help="Column by whose values people are split: sex")
+]
+Interaction = Annotated[
+    str, typer.Option("--interaction", help="Covariates that the score is multiplied with: sex")
+]
+Related = Annotated[
+    Path | None,
+    typer.Option(
+        "--related",
+        help="Pairs of relatives with their kinship, as UK Biobank, KING and plink2 give them: "
+        "of third degree and closer one is left out, or with --se cluster families are clusters.",
+    ),
+]
+Cluster = Annotated[str, typer.Option("--cluster", help="Column of clusters, for --se cluster.")]
+Confidence = Annotated[
+    float, typer.Option("--confidence", min=0.5, max=0.9999, help="Coverage of intervals.")
+]
+MinEvents = Annotated[
+    float,
+    typer.Option(
+        "--min-events-per-parameter",
+        min=0.0,
+        help="A model with fewer events per coefficient has a status and no numbers; 0: any.",
+    ),
+]
+Method = Annotated[
+    Literal["auto", "ml", "firth"],
+    typer.Option(
+        "--method", help="Maximum likelihood, Firth, or Firth where the likelihood has no maximum."
+    ),
+]
 
 
 def associate(
-    phenotype: Annotated[Path, typer.Option(help="phenotype.parquet of `pgs-trd phenotype`.")],
+    phenotype: Annotated[
+        list[Path],
+        typer.Option(
+            help="phenotype.parquet of `pgs-trd phenotype`; give it again as NAME=FILE for "
+            "several definitions."
+        ),
+    ],
     scores: ScoreTable,
     covariates: CovariateTable,
     covariate_columns: CovariateColumns,
@@ -33,16 +86,36 @@ def associate(
     ] = "trd_vs_responsive,trd_vs_none,mdd_vs_none",
     stratum: Stratum = "ancestry",
     strata: Strata = "",
+    method: Method = "auto",
+    se: Annotated[
+        Literal["model", "HC0", "HC1", "cluster"], typer.Option(help="Kind of standard error.")
+    ] = "model",
+    cluster: Cluster = "",
+    interval: Annotated[
+        Literal["wald", "lr", "profile"], typer.Option(help="Kind of interval and test.")
+    ] = "wald",
+    standardise: Annotated[
+        Literal["stratum", "controls", "reference", "none"],
+        typer.Option(help="Whose deviation is the unit of a score."),
+    ] = "stratum",
+    reference: Reference = None,
+    splines: SplineColumns = "",
+    within: Within = "",
+    interaction: Interaction = "",
+    related: Related = None,
+    confidence: Confidence = 0.95,
+    min_events_per_parameter: MinEvents = 10.0,
+    threads: Threads = None,
 ) -> None:
     """Fit one logistic model a score, stratum and contrast.
 
     Example: pgs-trd associate --phenotype phenotype/phenotype.parquet --scores scores.tsv
     --covariates covariates.tsv --covariate-columns sex,birth_year,PC1,PC2 --out association.tsv
     """
-    from pgs_trd.steps.models import associate_step
+    from pgs_trd.steps.models import AssociationOptions, associate_step
 
     result = associate_step(
-        phenotype,
+        _definitions(phenotype),
         scores,
         covariates,
         out,
@@ -50,8 +123,23 @@ def associate(
         contrasts=split_list(contrasts),
         stratum=stratum or None,
         strata=split_list(strata) or None,
+        options=AssociationOptions(
+            standardise=standardise,
+            reference=reference,
+            splines=_splines(splines),
+            within=within or None,
+            interaction=split_list(interaction),
+            related=related,
+            cluster=cluster or None,
+            confidence=confidence,
+            min_events_per_parameter=min_events_per_parameter,
+            threads=threads,
+            method=method,
+            se=se,
+            interval=interval,
+        ),
     )
-    typer.echo(f"{len(result)} models, {(result['status'] == 'ok').sum()} fitted: {out}", err=True)
+    _say(result, out)
 
 
 def progression(
@@ -62,14 +150,54 @@ def progression(
     out: Out,
     stratum: Stratum = "ancestry",
     strata: Strata = "",
+    ties: Annotated[Literal["efron", "breslow"], typer.Option(help="Rule for ties.")] = "efron",
+    method: Method = "auto",
+    se: Annotated[
+        Literal["model", "robust", "cluster"], typer.Option(help="Kind of standard error.")
+    ] = "model",
+    cluster: Cluster = "",
+    interval: Annotated[
+        Literal["wald", "profile"], typer.Option(help="Kind of interval and test.")
+    ] = "wald",
+    standardise: Annotated[
+        Literal["stratum", "reference", "none"],
+        typer.Option(help="Whose deviation is the unit of a score."),
+    ] = "stratum",
+    reference: Reference = None,
+    splines: SplineColumns = "",
+    within: Within = "",
+    interaction: Interaction = "",
+    related: Related = None,
+    confidence: Confidence = 0.95,
+    min_events_per_parameter: MinEvents = 10.0,
+    tables: Annotated[
+        str,
+        typer.Option(
+            help="Further tables beside --out: ph_tests,percentiles,fine_gray,restricted_means"
+        ),
+    ] = "",
+    days: Annotated[
+        str, typer.Option(help="Days since the origin of percentiles and restricted means.")
+    ] = "365,1825",
+    percentiles: Annotated[
+        str, typer.Option(help="Low and high percentile of a score to compare.")
+    ] = "20,80",
+    competing: Annotated[
+        str, typer.Option(help="Ends of follow-up that compete, for fine_gray; others censor.")
+    ] = "death",
+    transform: Annotated[
+        Literal["km", "rank", "identity", "log"], typer.Option(help="Of time, for ph_tests.")
+    ] = "km",
+    threads: Threads = None,
 ) -> None:
     """Fit one Cox model of time to TRD a score and stratum.
 
     Example: pgs-trd progression --follow-up phenotype/follow_up.parquet --scores scores.tsv
     --covariates covariates.tsv --covariate-columns sex,birth_year,PC1,PC2 --out progression.tsv
     """
-    from pgs_trd.steps.models import progression_step
+    from pgs_trd.steps.models import FurtherTables, ProgressionOptions, progression_step
 
+    low, high = _numbers("--percentiles", percentiles, 2)
     result = progression_step(
         follow_up,
         scores,
@@ -78,20 +206,55 @@ def progression(
         covariate_columns=split_list(covariate_columns),
         stratum=stratum or None,
         strata=split_list(strata) or None,
+        options=ProgressionOptions(
+            standardise=standardise,
+            reference=reference,
+            splines=_splines(splines),
+            within=within or None,
+            interaction=split_list(interaction),
+            related=related,
+            cluster=cluster or None,
+            confidence=confidence,
+            min_events_per_parameter=min_events_per_parameter,
+            threads=threads,
+            ties=ties,
+            method=method,
+            se=se,
+            interval=interval,
+        ),
+        further=FurtherTables(
+            tables=split_list(tables),  # type: ignore[arg-type]  # checked by the step
+            days=_numbers("--days", days),
+            percentiles=(low, high),
+            competing=split_list(competing),
+            transform=transform,
+        ),
     )
-    typer.echo(f"{len(result)} models, {(result['status'] == 'ok').sum()} fitted: {out}", err=True)
+    _say(result, out)
 
 
 def meta(
     estimates: Annotated[Path, typer.Argument(help="Table of `associate` or `progression`.")],
     out: Out,
     by: Annotated[
-        str, typer.Option(help="Pool within these columns; default: contrast, if any, and score.")
+        str,
+        typer.Option(
+            help="Pool within these columns; default: those of definition, within, contrast, "
+            "score and term that there are."
+        ),
     ] = "",
     method: Annotated[
-        Literal["fixed", "dl"],
-        typer.Option(help="Inverse variance, or DerSimonian-Laird random effects."),
+        Literal["fixed", "dl", "reml", "pm"],
+        typer.Option(
+            help="One common effect, or random effects by DerSimonian-Laird, restricted maximum "
+            "likelihood or Paule-Mandel."
+        ),
     ] = "fixed",
+    interval: Annotated[
+        Literal["wald", "hartung_knapp", "hartung_knapp_floor"],
+        typer.Option(help="Kind of interval; Hartung-Knapp goes with random effects."),
+    ] = "wald",
+    confidence: Confidence = 0.95,
 ) -> None:
     """Pool estimates over strata.
 
@@ -99,8 +262,61 @@ def meta(
     """
     from pgs_trd.steps.models import meta_step
 
-    result = meta_step(estimates, out, by=split_list(by) or None, method=method)
+    result = meta_step(
+        estimates,
+        out,
+        by=split_list(by) or None,
+        method=method,
+        interval=interval,
+        confidence=confidence,
+    )
     typer.echo(f"{len(result)} pooled estimates: {out}", err=True)
+
+
+def _say(result: pd.DataFrame, out: Path) -> None:
+    n_fitted = result["status"].isin(["ok", "firth"]).sum()
+    typer.echo(f"{len(result)} models, {n_fitted} fitted: {out}", err=True)
+
+
+def _definitions(given: list[Path]) -> Path | dict[str, Path]:
+    """Read NAME=FILE, or one file without a name."""
+    pairs = [str(path).partition("=") for path in given]
+    if len(given) == 1 and not pairs[0][1]:
+        return given[0]
+    if not all(name and sign and file for name, sign, file in pairs):
+        raise UsageError(
+            "--phenotype: with several tables each needs a name, such as "
+            "--phenotype broad=broad/phenotype.parquet"
+        )
+    names = [name for name, _, _ in pairs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--phenotype: {len(names) - len(set(names))} names are given twice")
+    return {name: Path(file) for name, _, file in pairs}
+
+
+def _splines(text: str) -> dict[str, int] | None:
+    """Read `birth_year,bmi:5`."""
+    from pgs_trd.models.splines import DEFAULT_KNOTS
+
+    splines = {}
+    for part in split_list(text):
+        name, sign, knots = part.partition(":")
+        if sign and not knots.isdecimal():
+            raise UsageError(f"--splines: {part!r} is not name:knots, such as birth_year:5")
+        splines[name] = int(knots) if sign else DEFAULT_KNOTS
+    return splines or None
+
+
+def _numbers(option: str, text: str, count: int | None = None) -> list[float]:
+    """Read numbers separated by commas."""
+    try:
+        numbers = [float(part) for part in split_list(text)]
+    except ValueError:
+        numbers = []
+    if not numbers or (count is not None and len(numbers) != count):
+        wanted = "numbers" if count is None else f"{count} numbers"
+        raise UsageError(f"{option} is {text!r}: {wanted} separated by commas are needed")
+    return numbers
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -106,8 +106,11 @@ def _residual_correlation(values: FloatArray, x: FloatArray, names: tuple[str, .
             f"scores: {n_people:,} people are complete, too few to correlate scores given "
             f"{n_covariates} covariates"
         )
-    design = np.column_stack([np.ones(n_people), x - x.mean(axis=0)])
     centred = values - values.mean(axis=0)
+    away = x - x.mean(axis=0)
+    # Each covariate in its own unit: least squares drops columns that are small beside others.
+    spread = np.sqrt(np.mean(away**2, axis=0))
+    design = np.column_stack([np.ones(n_people), away / np.where(spread > 0, spread, 1.0)])
     residual = centred - design @ np.linalg.lstsq(design, centred, rcond=None)[0]
     length = np.sqrt(np.sum(residual**2, axis=0))
     size = np.max(np.abs(values), axis=0) * np.sqrt(n_people)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pgs_trd.models.arrays import FloatArray
+from pgs_trd.models.design import build_basis
 from pgs_trd.models.inputs import Matrix, Vector
 from pgs_trd.models.predictions import (
     BatchPredictions,
@@ -147,10 +148,10 @@ def _linear(part: BatchPredictions, plan: PredictionPlan) -> dict[str, FloatArra
     gain, error = np.empty(len(positions)), np.empty(len(positions))
     first, end = int(positions.min()), int(positions.max()) + 1
     scores = plan.inputs.scores.block(first, end)[np.ix_(part.rows, positions - first)]
-    x = plan.inputs.covariates[part.rows]
-    design = np.column_stack([np.ones(len(outcome)), x - x.mean(axis=0)])
+    # An orthogonal basis, as least squares would drop a covariate in a very small unit.
+    basis = build_basis(plan.inputs.covariates[part.rows], plan.inputs.names, intercept=True)
     columns = np.column_stack([outcome, scores - scores.mean(axis=0)])
-    residual = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
+    residual = columns - basis.columns.T @ (basis.columns @ columns) / len(outcome)
     without = residual[:, 0]
     total = float(np.mean((outcome - outcome.mean()) ** 2))
     for row, left in enumerate(residual[:, 1:].T):

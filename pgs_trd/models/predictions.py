@@ -60,7 +60,7 @@ class PredictionPlan:
     names: tuple[str, ...]
     index: pd.Index
     folds: int
-    rng: np.random.Generator | None
+    fold_seed: int
     threads: int | None
 
 
@@ -94,7 +94,9 @@ def read_prediction_plan(
         if isinstance(given, pd.Series | pd.DataFrame)
     ]
     index = indexed[0] if indexed else pd.RangeIndex(people.length)
-    return PredictionPlan(inputs, columns.names, index, folds, rng, threads)
+    # One draw a call: people who have a score get the same folds whatever scores are beside it.
+    seed = draw_fold_seed(rng) if folds and rng is not None else 0
+    return PredictionPlan(inputs, columns.names, index, folds, seed, threads)
 
 
 def predict_cases(
@@ -124,7 +126,7 @@ def predict_cases(
         is in-sample and too good by about coefficients / cases. Otherwise everybody is
         predicted by a model fitted without their fold; folds have the same share of cases.
     rng
-        Draws the folds.
+        Draws the folds, the same for all scores that the same people have.
     threads
         At most so many.
 
@@ -188,7 +190,9 @@ def _predict_batch(
     batch: Batch, part: BatchInputs, plan: PredictionPlan, workers: Workers
 ) -> BatchPredictions:
     """Fit the models of a batch, in the sample or fold by fold."""
-    own = orthogonalise_terms(np.ascontiguousarray(batch.values.T), part.modifiers, part.basis)
+    # A copy by rows: these are changed, and the values of a batch may be the caller's own.
+    scores = np.array(batch.values.T, order="C")
+    own = orthogonalise_terms(scores, part.modifiers, part.basis)
     positions = np.array(batch.positions)
     status, reason = np.array(own.status, dtype=object), np.array(own.reason, dtype=object)
     possible = status == "ok"
@@ -233,12 +237,17 @@ def _splits(
     outcome: FloatArray, plan: PredictionPlan
 ) -> Iterator[tuple[BoolArray | slice, BoolArray | slice]]:
     """Give who is fitted and who is predicted."""
-    if not plan.folds or plan.rng is None:
+    if not plan.folds:
         yield slice(None), slice(None)
         return
-    fold = assign_folds(outcome, plan.folds, plan.rng)
+    fold = assign_folds(outcome, plan.folds, np.random.default_rng(plan.fold_seed))
     for number in range(plan.folds):
         yield fold != number, fold == number
+
+
+def draw_fold_seed(rng: np.random.Generator) -> int:
+    """Draw the seed of the folds of one call."""
+    return int(rng.integers(2**63))
 
 
 def assign_folds(outcome: FloatArray, folds: int, rng: np.random.Generator) -> IntArray:

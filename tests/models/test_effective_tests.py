@@ -90,3 +90,16 @@ def test_effective_tests__refuses_scores_that_do_not_vary():
         effective_tests(rng.normal(size=(2, 2)))
     with pytest.raises(UsageError, match="alpha is 5"):
         effective_tests(rng.normal(size=(9, 2)), alpha=5)
+
+
+def test_effective_tests__does_not_depend_on_the_units_of_covariates():
+    """A covariate that both scores hold is taken out whatever its unit beside another."""
+    rng = np.random.default_rng(8)
+    covariates = pd.DataFrame(rng.normal(size=(500, 2)), columns=["age", "pc1"])
+    scores = rng.normal(size=(500, 2)) + 3 * covariates[["pc1"]].to_numpy()
+
+    plain, scaled = (
+        effective_tests(scores, covariates * [unit, 1 / unit]) for unit in (1.0, 3e7)
+    )
+
+    assert_allclose(scaled["n_effective"], plain["n_effective"], rtol=1e-10)

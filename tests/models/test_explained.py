@@ -115,3 +115,19 @@ def test_explained_variation__needs_cases_and_controls(value):
 
     assert row["status"] == ("no_nonevents" if value else "no_events")
     assert np.isnan(row["r2_linear"])
+
+
+def test_explained_variation__does_not_depend_on_the_units_of_covariates():
+    """A covariate in a unit 1e15 times that of another stays in the linear model."""
+    rng = np.random.default_rng(8)
+    covariates = pd.DataFrame(rng.normal(size=(600, 2)), columns=["age", "pc1"])
+    scores = rng.normal(size=(600, 1)) + covariates[["pc1"]].to_numpy()
+    outcome = (rng.random(600) < 1 / (1 + np.exp(-covariates["pc1"]))).astype(float)
+
+    plain, scaled = (
+        explained_variation(outcome, scores.copy(), covariates * [unit, 1 / unit])
+        for unit in (1.0, 3e7)
+    )
+
+    numbers = ["r2_linear", "r2_linear_se", "r2_nagelkerke", "r2_nagelkerke_se"]
+    assert_allclose(scaled[numbers], plain[numbers], rtol=1e-8)

@@ -132,3 +132,13 @@ def test_prediction_quality__the_same_generator_gives_the_same_folds():
 
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     assert len(np.unique(assign_folds(outcome.to_numpy(float), 3, np.random.default_rng(9)))) == 3
+
+
+def test_prediction_quality__auc_score_is_that_of_the_score_as_given():
+    """Not of what the covariates leave of it: they are correlated here."""
+    outcome, scores, covariates = draw(3)
+    scores = scores.assign(mdd=scores["mdd"] + 2 * covariates["pc1"])
+
+    row = prediction_quality(outcome, scores.copy(), covariates).iloc[0]
+
+    assert_allclose(row["auc_score"], roc_auc_score(outcome, scores["mdd"]), rtol=1e-12)

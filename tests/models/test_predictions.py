@@ -9,8 +9,13 @@ import statsmodels.api as sm
 from numpy.testing import assert_allclose
 
 from pgs_trd.errors import UsageError
-from pgs_trd.models import predict_cases
-from pgs_trd.models.predictions import assign_folds, predict_batches, read_prediction_plan
+from pgs_trd.models import explained_variation, predict_cases, prediction_quality
+from pgs_trd.models.predictions import (
+    assign_folds,
+    draw_fold_seed,
+    predict_batches,
+    read_prediction_plan,
+)
 
 
 @pytest.fixture
@@ -49,7 +54,8 @@ def test_predict_cases__agrees_with_statsmodels(people):
 def test_predict_cases__predicts_each_fold_by_a_model_that_has_not_seen_it(people):
     """Five models a score, fitted by statsmodels to the other folds."""
     outcome, scores, covariates = people
-    fold = assign_folds(outcome.to_numpy(), 5, np.random.default_rng(2))
+    seed = draw_fold_seed(np.random.default_rng(2))
+    fold = assign_folds(outcome.to_numpy(), 5, np.random.default_rng(seed))
 
     probabilities = predict_cases(
         outcome, scores, covariates, folds=5, rng=np.random.default_rng(2)
@@ -129,3 +135,31 @@ def test_predict_cases__folds_need_a_generator_and_cases(people):
     assert {status for part in predict_batches(plan) for _, status, _ in part.refused} == {
         "too_few_events"
     }
+
+
+@pytest.mark.parametrize("judge", [predict_cases, prediction_quality, explained_variation])
+def test_judges__leave_the_scores_of_the_caller_alone(people, judge):
+    """Scores in columns are read where they lie: the fit must not make residuals of them."""
+    outcome, scores, covariates = people
+    given = pd.DataFrame(
+        np.asfortranarray(scores.to_numpy()), index=scores.index, columns=scores.columns
+    )
+
+    judge(outcome, given, covariates)
+
+    pd.testing.assert_frame_equal(given, scores, check_exact=True)
+
+
+def test_prediction_quality__a_score_alone_has_the_folds_it_has_beside_others(people):
+    """Gaps of another score must not change the numbers of this one."""
+    outcome, scores, covariates = people
+    gappy = scores.assign(mdd=scores["mdd"].mask(np.arange(300) < 3))[["mdd", "bmi"]]
+
+    beside, alone = (
+        prediction_quality(
+            outcome, given, covariates, folds=4, rng=np.random.default_rng(5)
+        ).set_index("score").loc["bmi", "auc"]
+        for given in (gappy, scores[["bmi"]])
+    )  # fmt: skip
+
+    assert beside == alone
