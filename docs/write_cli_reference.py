@@ -111,7 +111,7 @@ def _default(value: object) -> str:
 
 
 def _kind(kind: Any, info: OptionInfo | ArgumentInfo) -> str:
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
     origin = typing.get_origin(kind)
     if origin is typing.Literal:

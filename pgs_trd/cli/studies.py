@@ -1,4 +1,4 @@
-"""`pgs-trd run`, `report`, `simulate` and `demo`."""
+"""`pgs-trd init`, `check`, `run`, `report`, `simulate` and `demo`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pgs_trd.cli.common import MemoryMb, Threads, show_progress
+from pgs_trd.errors import UsageError
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
 People = Annotated[int, typer.Option("--people", min=100, help="How many people to simulate.")]
@@ -17,6 +18,75 @@ Progress = Callable[[str, float], None]
 # Seed 1 shows one unplanted score at p = 2e-5, by chance; this one's are ordinary.
 DEFAULT_SEED = 3
 STUDY_FILE = "study.yaml"
+
+
+def init(
+    study: Annotated[Path, typer.Argument(help="The study file to write.")] = Path(STUDY_FILE),
+    genotypes: Annotated[Path | None, typer.Option("--genotypes", help="Genotypes.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Weight file, folder or pattern.")
+    ] = None,
+    records: Annotated[
+        Path | None, typer.Option("--records", help="OMOP folder or .duckdb file.")
+    ] = None,
+    covariates: Annotated[
+        Path | None,
+        typer.Option("--covariates", help="Covariates; the columns to adjust for are chosen."),
+    ] = None,
+    traits: Annotated[
+        Path | None, typer.Option("--traits", help="Table with score, trait, domain.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over a file that is there.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of study files instead.")
+    ] = False,
+) -> None:
+    """Write a commented study file, to be filled in.
+
+    Files that are given are named in it; the rest are names to change.
+
+    Example: pgs-trd init study.yaml --genotypes cohort.bed --covariates covariates.tsv
+    """
+    import json
+
+    from pgs_trd.study.template import study_schema, write_template
+    from pgs_trd.tables import write_text
+
+    if schema:
+        typer.echo(json.dumps(study_schema(), indent=2))
+        return
+    if study.exists() and not force:
+        raise UsageError(f"{study} is there already: give another name, or --force")
+    text = write_template(
+        study,
+        genotypes=genotypes,
+        weights=weights,
+        records=records,
+        covariates=covariates,
+        traits=traits,
+    )
+    write_text(text, study)
+    typer.echo(str(study))
+
+
+def check(study: StudyFile) -> None:
+    """Check a study file and look into its files, before any work.
+
+    Finds every unknown key, missing file or column and impossible choice at once, each
+    with its line. No genotype is read.
+
+    Example: pgs-trd check study.yaml
+    """
+    from pgs_trd.study import check_study
+
+    config = check_study(study)
+    n_weights = len(config.weights)
+    typer.echo(
+        f"{study.name}: no faults; {n_weights:,} weight "
+        f"{'file' if n_weights == 1 else 'files'}, {len(config.contrasts)} contrasts"
+    )
 
 
 def run(study: StudyFile, threads: Threads = None, mem_mb: MemoryMb = None) -> None:
@@ -97,6 +167,8 @@ def _simulate(out: Path, people: int, seed: int, threads: int | None, progress: 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to `app`."""
+    app.command()(init)
+    app.command()(check)
     app.command()(run)
     app.command()(report)
     app.command()(simulate)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pgs_trd.report.disclosure import DisclosedStudy, disclose
 from pgs_trd.report.render import render_report
-from pgs_trd.report.results import StudyResults
+from pgs_trd.report.results import FurtherTable, StudyResults
 
-__all__ = ["DisclosedStudy", "StudyResults", "disclose", "render_report"]
+__all__ = ["DisclosedStudy", "FurtherTable", "StudyResults", "disclose", "render_report"]

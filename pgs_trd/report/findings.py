@@ -57,6 +57,16 @@ def find(study: DisclosedStudy, contrast: str | None = None) -> Findings | None:
     return None if rows.empty else _findings(rows, contrast, study, not study.meta.empty)
 
 
+def find_all(study: DisclosedStudy) -> list[Findings]:
+    """Collect the association estimates of every contrast, the main one first."""
+    main = find(study)
+    if main is None:
+        return []
+    names = dict.fromkeys(estimates(study.meta, study.association)["contrast"])
+    others = [find(study, str(name)) for name in names if name != main.contrast]
+    return [main, *(one for one in others if one is not None)]
+
+
 def find_progression(study: DisclosedStudy) -> Findings | None:
     """Collect the hazard ratios of time to treatment resistance."""
     table = estimates(study.progression_meta, study.progression)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import Findings, compare_planted, find, find_progression
+from pgs_trd.report.specifications import find_specifications
 from pgs_trd.report.text import (
     contrast_label,
     format_count,
@@ -16,6 +17,7 @@ from pgs_trd.report.text import (
     format_percent,
     format_ratio,
     phenotype_label,
+    plain_label,
 )
 
 MOST_NAMED = 5
@@ -35,6 +37,15 @@ SENTENCES: dict[str, Mapping[str, str] | str] = {
         "mean": "A missing call counted as twice the frequency of the effect allele.",
         "zero": "A missing call counted as no effect allele.",
     },
+    "by": {
+        "position": "Variants were found by chromosome, position and both alleles.",
+        "id": "Variants were found by id and both alleles.",
+    },
+    "scale": {
+        "center": "Copies were counted less their mean.",
+        "standardize": "Copies were counted less their mean, over their standard deviation.",
+    },
+    "p_thresholds": "Scores are of the variants with p-values up to {}.",
     "min_overlap": "A score was left out if fewer than {:.0%} of its variants were found.",
     "standardise": {
         "stratum": "Scores were standardised to mean 0 and SD 1 within each stratum.",
@@ -48,7 +59,17 @@ SENTENCES: dict[str, Mapping[str, str] | str] = {
         "fixed": "Strata were pooled by inverse-variance weights (fixed effect).",
         "dl": "Strata were pooled by the random effects of DerSimonian and Laird.",
     },
-    "se": {"model": "Standard errors are model-based."},
+    "method": {
+        "auto": "Where cases and controls are separated, Firth's penalised likelihood was used.",
+        "firth": "Firth's penalised likelihood was used throughout.",
+    },
+    "se": {
+        "model": "Standard errors are model-based.",
+        "HC0": "Standard errors are robust (HC0).",
+        "HC1": "Standard errors are robust (HC1).",
+    },
+    "repeated_under": "The estimates of the first contrast were repeated under {} other "
+    "definitions.",
     "origin": {
         "first_diagnosis": "Time to treatment resistance runs from the first diagnosis of "
         "depression.",
@@ -71,6 +92,8 @@ def summarise(study: DisclosedStudy) -> list[str]:
     course = find_progression(study)
     if course is not None:
         points += _finding_points(course, "hazard", "Time to treatment resistance: ")
+    points += _definition_points(study)
+    points += _lost_points(study)
     if not study.match_summary.empty:
         rates = study.match_summary["match_rate"]
         n_ok = int((study.match_summary["status"] == "ok").sum())
@@ -118,6 +141,35 @@ def _finding_points(findings: Findings, ratio: str, subject: str) -> Iterator[st
     yield (
         f"{subject}{len(hits)} of {findings.n_tests} scores {verb} the Bonferroni limit "
         f"({limit}); {ratio} ratios per SD (95% CI): {named}{more}."
+    )
+
+
+def _lost_points(study: DisclosedStudy) -> Iterator[str]:
+    """Say how many models by stratum have no numbers, and why."""
+    names = {"association": "logistic models", "progression": "Cox models"}
+    for table, name in names.items():
+        rows = getattr(study, table)
+        if rows.empty or rows["beta"].notna().all():
+            continue
+        reasons = rows.loc[rows["beta"].isna(), "status"].value_counts()
+        why = ", ".join(f"{count:,} {plain_label(str(key)).lower()}"
+                        for key, count in reasons.items())  # fmt: skip
+        yield f"{reasons.sum():,} of {len(rows):,} {name} are without a number: {why}."
+
+
+def _definition_points(study: DisclosedStudy) -> Iterator[str]:
+    found = find_specifications(study)
+    if found is None:
+        return
+    holds = found.holds()
+    n_others = len(found.definitions) - 1
+    if holds.empty:
+        return
+    n_sign = int((holds["n_same_sign"] == n_others).sum())
+    n_limit = int((holds["n_significant"] == n_others).sum())
+    yield (
+        f"Scores that pass the limit: {len(holds)}. Under all {n_others} other definitions the "
+        f"sign is the same for {n_sign} of them, and the limit is passed by {n_limit}."
     )
 
 

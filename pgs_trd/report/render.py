@@ -10,13 +10,21 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pgs_trd.report import views
+from pgs_trd.report.cells import TableView
+from pgs_trd.report.checklists import checklist_view
+from pgs_trd.report.citations import cite
+from pgs_trd.report.definition_views import holds_view, specification_view
 from pgs_trd.report.disclosure import DisclosedStudy, disclose
 from pgs_trd.report.figures import (
     FigureFile,
     domain_forest,
     flow_figure,
+    group_figure,
+    incidence_figure,
     match_figure,
+    overview_figure,
     planted_figure,
+    specification_figure,
     stratified_forest,
     survival_figure,
 )
@@ -24,22 +32,28 @@ from pgs_trd.report.findings import (
     compare_planted,
     estimates,
     find,
+    find_all,
     find_progression,
     important_scores,
+    with_traits,
 )
+from pgs_trd.report.further_views import further_view
 from pgs_trd.report.narrative import list_provenance, summarise, write_methods
 from pgs_trd.report.results import StudyResults
+from pgs_trd.report.specifications import find_specifications
 from pgs_trd.report.text import contrast_label
 from pgs_trd.tables import replace_on_success, write_table, write_text
 
 FIGURE_NAME = re.compile(
     r"(forest_by_domain|forest_progression|forest_by_stratum|cohort_flow|match_rates"
-    r"|planted_against_estimated|survival_\d+)\.(svg|png)"
+    r"|overview|odds_by_group|cumulative_incidence|specification_curve|planted_against_estimated|survival_\d+)\.(svg|png)"
 )
 """File names that a report can have in `figures/`."""
 
 
-def render_report(results: StudyResults, out: Path, *, threshold: int = 20) -> Path:
+def render_report(
+    results: StudyResults, out: Path, *, threshold: int = 20, round_to: int = 1
+) -> Path:
     """Write the report of a study and give the path of its page.
 
     Everything passes the disclosure gate first. The page is written last, so
@@ -55,6 +69,8 @@ def render_report(results: StudyResults, out: Path, *, threshold: int = 20) -> P
     threshold
         Counts of people from 1 to this are hidden, with all that would give them
         back; 0 hides nothing.
+    round_to
+        Counts that are shown are rounded to a multiple of this; 1 leaves them.
 
     Returns
     -------
@@ -64,9 +80,9 @@ def render_report(results: StudyResults, out: Path, *, threshold: int = 20) -> P
     Raises
     ------
     UsageError
-        If the threshold is negative or 1.
+        If the threshold is negative or 1, or `round_to` is below 1.
     """
-    study = disclose(results, threshold=threshold)
+    study = disclose(results, threshold=threshold, round_to=round_to)
     figures = draw_figures(study)
     page = render_page(study, figures)
     tables = views.csv_tables(study)
@@ -91,6 +107,16 @@ def draw_figures(study: DisclosedStudy) -> dict[str, FigureFile]:
         if main.is_pooled and not study.association.empty:
             scores = important_scores(study, main)
             drawn.append(stratified_forest(main, study.association, study.traits, scores))
+    drawn.append(overview_figure(find_all(study)))
+    specifications = find_specifications(study)
+    if specifications is not None:
+        drawn.append(specification_figure(specifications))
+    drawn += [
+        group_figure(with_traits(one.table, study.traits))
+        for one in study.further
+        if {"score", "group", "beta"} <= set(one.table.columns)
+    ]
+    drawn.append(incidence_figure(study.incidence, study.threshold))
     if course is not None:
         drawn.append(domain_forest(course, name="forest_progression", unit="Hazard ratio"))
     drawn += _survival_figures(study)
@@ -164,15 +190,18 @@ def render_page(study: DisclosedStudy, figures: Mapping[str, FigureFile]) -> str
         association_groups=_association_groups(study),
         summary=summarise(study),
         methods=sentences,
+        citations=cite(study),
         other_choices=others,
         provenance=list_provenance(study),
+        further=[(one, further_view(one, study)) for one in study.further],
         survival_names=[name for name in figures if name.startswith("survival_")],
         is_simulated=study.truth is not None,
     )
 
 
-def _page_views(study: DisclosedStudy) -> dict[str, views.TableView | None]:
+def _page_views(study: DisclosedStudy) -> dict[str, TableView | None]:
     pooled = estimates(study.progression_meta, study.progression)
+    found = find_specifications(study)
     return {
         "flow": views.flow_view(study),
         "classes": views.class_view(study),
@@ -189,7 +218,10 @@ def _page_views(study: DisclosedStudy) -> dict[str, views.TableView | None]:
             caption="Hazard ratios of treatment resistance in each stratum.",
             csv="progression.csv", ratio="HR",
         ),
+        "specifications": specification_view(found),
+        "holds": holds_view(found),
         "planted": views.planted_view(study),
+        "checklists": checklist_view(study),
         "log": views.log_view(study),
     }  # fmt: skip
 
@@ -221,7 +253,7 @@ def _association_groups(study: DisclosedStudy) -> list[dict[str, Any]]:
 
 def _contrast_view(
     study: DisclosedStudy, source: str, contrast: str, caption: str
-) -> views.TableView | None:
+) -> TableView | None:
     table = getattr(study, source)
     if table.empty:
         return None

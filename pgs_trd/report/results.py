@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -30,8 +30,58 @@ REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
     "class_counts": ("stratum", "phenotype", "n_people"),
     "characteristics": ("variable", "level"),
     "traits": ("score", "trait", "domain"),
+    "sensitivity": (
+        "definition", "contrast", "score", *ESTIMATE_COLUMNS, "n", "n_events", "status",
+    ),
+    "definitions": ("definition", "title"),
+    "incidence": (
+        "group", "days", "incidence", "ci_low", "ci_high", "n_at_risk", "n_events_so_far",
+    ),
     "truth": ("score", "trait", "contrast", "beta"),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FurtherTable:
+    """A table that a study adds to its report, and what its columns are.
+
+    No row may be of one person.
+
+    Attributes
+    ----------
+    name
+        Anchor, and the stem of its CSV file; letters, digits and underscores.
+    section
+        Heading under which it stands.
+    caption
+        One sentence.
+    table
+        The rows. Columns that are named nowhere below are left out.
+    text
+        Columns of names. `stratum` and, but for Cox models, `contrast` say which model of
+        the main tables a row belongs to; without `stratum` it is of all people.
+    numbers
+        Columns of statistics. If `se` is one, `beta`, `ci_low`, `ci_high` and `p_value`
+        are too.
+    counts
+        Columns of the people who bear the statistics, on each side. They are judged and
+        never shown.
+    groups
+        Text columns whose rows stand or fall together, since their people add up.
+    """
+
+    name: str
+    section: str
+    caption: str
+    table: pd.DataFrame
+    text: tuple[str, ...]
+    numbers: tuple[str, ...]
+    counts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        columns = (*self.text, *self.numbers, *self.counts)
+        require_columns(self.table, columns, f"table {self.name!r}")
 
 
 @dataclass(frozen=True)
@@ -75,6 +125,16 @@ class StudyResults:
         The choices in force, by the names of the options of the functions.
     provenance
         Versions, options and checksums, as `provenance.describe_run` gives them.
+    sensitivity
+        Pooled estimates under other definitions, as `meta_analyse` gives them by
+        definition, contrast and score.
+    definitions
+        The definitions of `sensitivity`, the main one first, with their titles.
+    incidence
+        Cumulative incidence of treatment resistance and of the events that compete with
+        it, over all people followed; `group` is the cause.
+    further
+        Tables that the report shows besides, each under its own heading.
 
     Raises
     ------
@@ -96,6 +156,10 @@ class StudyResults:
     truth: pd.DataFrame | None
     conventions: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    definitions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    incidence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    further: tuple[FurtherTable, ...] = ()
 
     def __post_init__(self) -> None:
         for name, columns in REQUIRED_COLUMNS.items():

@@ -101,7 +101,7 @@ def phenotype_label(phenotype: str) -> str:
 def plain_label(name: str) -> str:
     """Write a column's or level's name as a reader wants it: birth_year, Birth year."""
     words = str(name).replace("_", " ").split()
-    text = " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
+    text = " ".join(word.upper() if word.rstrip(";,") in ABBREVIATIONS else word for word in words)
     if text.endswith((" years", " days")):
         text = "{} ({})".format(*text.rsplit(" ", 1))
     return text[:1].upper() + text[1:]

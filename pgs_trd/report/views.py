@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
+from pgs_trd.report.cells import (
+    Cell,
+    Maker,
+    Row,
+    TableView,
+    count_of,
+    make_view,
+    number_of,
+    text_of,
+)
+from pgs_trd.report.checklists import fill_checklists
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import compare_planted, log10_p_column, with_traits
 from pgs_trd.report.text import (
@@ -23,46 +32,9 @@ from pgs_trd.report.text import (
 )
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a table: what is read, and what sorting goes by ("" for the text)."""
-
-    text: str
-    sort: str = ""
-
-
-@dataclass(frozen=True)
-class TableView:
-    """One table of the page.
-
-    Attributes
-    ----------
-    name
-        Anchor, and part of the name of nothing else.
-    caption
-        One sentence.
-    columns
-        Headings with whether their cells are numbers.
-    rows
-        Cells; the first of a row is its heading.
-    csv
-        Name of the file in `tables/` that holds the same numbers.
-    """
-
-    name: str
-    caption: str
-    columns: tuple[tuple[str, bool], ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    csv: str
-
-
-Row = dict[str, object]
-Maker = Callable[[Row], Cell]
-
-
 def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
     """Give the tables that are written as CSV, by file name; empty ones are left out."""
-    inner = ["stood", "hidden", "counts_hidden"]
+    inner = ["stood", "hidden", "counts_hidden", "factor"]  # of the gate, not of the reader
     models = {
         "association.csv": study.association,
         "association_pooled.csv": study.meta,
@@ -75,13 +47,25 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
         "characteristics.csv": study.characteristics,
         "match_summary.csv": study.match_summary,
         **{
-            name: with_traits(table.drop(columns=inner), study.traits)
+            name: with_traits(table.drop(columns=inner, errors="ignore"), study.traits)
             for name, table in models.items()
             if not table.empty
         },
         "survival_curves.csv": study.curves.points,
         "survival_risk_table.csv": study.curves.risk,
+        "cumulative_incidence.csv": study.incidence,
+        "definitions.csv": study.definitions,
+        "association_by_definition.csv": with_traits(study.sensitivity, study.traits)
+        if len(study.sensitivity)
+        else study.sensitivity,
+        **{
+            f"{one.name}.csv": with_traits(one.table, study.traits)
+            if "score" in one.table
+            else one.table
+            for one in study.further
+        },
         "planted_against_estimated.csv": compare_planted(study),
+        "checklists.csv": fill_checklists(study),
         "disclosure_log.csv": study.log,
     }
     return {name: table for name, table in tables.items() if not table.empty}
@@ -90,59 +74,24 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
 CSV_NAMES = (
     "cohort_flow.csv", "class_counts.csv", "characteristics.csv", "match_summary.csv",
     "association.csv", "association_pooled.csv", "progression.csv", "progression_pooled.csv",
-    "survival_curves.csv", "survival_risk_table.csv", "planted_against_estimated.csv",
+    "survival_curves.csv", "survival_risk_table.csv", "cumulative_incidence.csv",
+    "odds_by_group.csv", "within_groups.csv", "proportional_hazards.csv", "definitions.csv",
+    "association_by_definition.csv", "checklists.csv", "planted_against_estimated.csv",
     "disclosure_log.csv",
 )  # fmt: skip
 """Every file name that `csv_tables` can give."""
 
 
-def _view(
-    name: str,
-    caption: str,
-    csv: str,
-    table: pd.DataFrame,
-    makers: Sequence[tuple[str, bool, Maker]],
-) -> TableView | None:
-    if table.empty:
-        return None
-    records: list[Row] = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    rows = tuple(tuple(make(row) for _, _, make in makers) for row in records)
-    return TableView(
-        name, caption, tuple((title, number) for title, number, _ in makers), rows, csv
-    )
-
-
-def _text(column: str) -> Maker:
-    return lambda row: Cell(str(row[column]))
-
-
-def _count(column: str) -> Maker:
-    def make(row: Row) -> Cell:
-        value = row.get(column)
-        is_number = isinstance(value, int | float) and not math.isnan(value)
-        return Cell(format_count(value), str(value) if is_number else "-1")
-
-    return make
-
-
-def _number(column: str, write: Callable[[float], str]) -> Maker:
-    def make(row: Row) -> Cell:
-        value = float(row.get(column, math.nan))  # type: ignore[arg-type]  # a float column
-        return Cell(write(value), "" if math.isnan(value) else f"{value:.6g}")
-
-    return make
-
-
 def flow_view(study: DisclosedStudy) -> TableView | None:
     """Give the steps of the cohort's making."""
-    return _view(
+    return make_view(
         "flow", "Steps of the cohort's making.", "cohort_flow.csv", study.attrition,
         [
             ("Step", False, lambda row: Cell(plain_label(str(row["step"])))),
-            ("Rule", False, _text("rule")),
-            ("People in", True, _count("n_people_in")),
-            ("Left", True, _count("n_lost")),
-            ("People out", True, _count("n_people_out")),
+            ("Rule", False, text_of("rule")),
+            ("People in", True, count_of("n_people_in")),
+            ("Left", True, count_of("n_lost")),
+            ("People out", True, count_of("n_people_out")),
         ],
     )  # fmt: skip
 
@@ -150,11 +99,11 @@ def flow_view(study: DisclosedStudy) -> TableView | None:
 def class_view(study: DisclosedStudy) -> TableView | None:
     """Give the people by stratum and phenotype."""
     names = [str(column) for column in study.class_counts.columns if column != "stratum"]
-    return _view(
+    return make_view(
         "classes", "People by stratum and phenotype.", "class_counts.csv", study.class_counts,
         [
             ("Stratum", False, _stratum),
-            *((phenotype_label(name), True, _count(name)) for name in names),
+            *((phenotype_label(name), True, count_of(name)) for name in names),
         ],
     )  # fmt: skip
 
@@ -181,7 +130,7 @@ def characteristics_view(study: DisclosedStudy) -> TableView | None:
 
         return make
 
-    return _view(
+    return make_view(
         "characteristics",
         "Table 1. People of each phenotype: number (share of the column), or statistic.",
         "characteristics.csv",
@@ -212,16 +161,16 @@ def match_view(study: DisclosedStudy) -> TableView | None:
     if table is None:
         return None
     makers: list[tuple[str, bool, Maker]] = [
-        ("Trait", False, _text("trait")),
-        ("Score", False, _text("score")),
-        ("Rows", True, _count("n_rows")),
-        ("Found", True, _count("n_matched")),
-        ("Share", True, _number("match_rate", format_percent)),
+        ("Trait", False, text_of("trait")),
+        ("Score", False, text_of("score")),
+        ("Rows", True, count_of("n_rows")),
+        ("Found", True, count_of("n_matched")),
+        ("Share", True, number_of("match_rate", format_percent)),
     ]
     if "weight_matched" in table:
-        makers.append(("Share of weight", True, _number("weight_matched", format_percent)))
-    makers.append(("Status", False, _text("status")))
-    return _view(
+        makers.append(("Share of weight", True, number_of("weight_matched", format_percent)))
+    makers.append(("Status", False, text_of("status")))
+    return make_view(
         "matching", "Rows of each weight file that were found.", "match_summary.csv", table, makers
     )
 
@@ -244,19 +193,19 @@ def model_view(
         rows = rows.sort_values(["domain", "trait", "stratum"], kind="stable")
     else:
         rows = rows.sort_values("log10_p", kind="stable", na_position="last")
-    makers: list[tuple[str, bool, Maker]] = [("Trait", False, _text("trait"))]
+    makers: list[tuple[str, bool, Maker]] = [("Trait", False, text_of("trait"))]
     if "stratum" in rows:
-        makers.append(("Stratum", False, _text("stratum")))
+        makers.append(("Stratum", False, text_of("stratum")))
     makers += [(f"{ratio} per SD (95% CI)", True, _ratio), ("p", True, _p_value)]
     if "n_cases" in rows:
-        makers += [("Cases", True, _count("n_cases")), ("Controls", True, _count("n_controls"))]
+        makers += [("Cases", True, count_of("n_cases")), ("Controls", True, count_of("n_controls"))]
     else:
-        makers += [("People", True, _count("n")), ("Events", True, _count("n_events"))]
+        makers += [("People", True, count_of("n")), ("Events", True, count_of("n_events"))]
     if "i2" in rows:
-        makers.append(("Strata", True, _count("n_strata")))
-        makers.append(("I²", True, _number("i2", lambda value: format_percent(value, 0))))
-    makers += [("Domain", False, _text("domain")), ("Status", False, _text("status"))]
-    return _view(name, caption, csv, rows, makers)
+        makers.append(("Strata", True, count_of("n_strata")))
+        makers.append(("I²", True, number_of("i2", lambda value: format_percent(value, 0))))
+    makers += [("Domain", False, text_of("domain")), ("Status", False, text_of("status"))]
+    return make_view(name, caption, csv, rows, makers)
 
 
 def _ratio(row: Row) -> Cell:
@@ -277,14 +226,14 @@ def planted_view(study: DisclosedStudy) -> TableView | None:
     if table.empty:
         return None
     order = table["planted_beta"].abs().sort_values(ascending=False, kind="stable").index
-    return _view(
+    return make_view(
         "planted", "Planted and estimated effects, as log odds per SD.",
         "planted_against_estimated.csv", table.loc[order],
         [
-            ("Trait", False, _text("trait")),
+            ("Trait", False, text_of("trait")),
             ("Contrast", False, lambda row: Cell(contrast_label(str(row["contrast"])))),
-            ("Planted", True, _number("planted_beta", lambda value: format_number(value, 3))),
-            ("Estimated", True, _number("beta", lambda value: format_number(value, 3))),
+            ("Planted", True, number_of("planted_beta", lambda value: format_number(value, 3))),
+            ("Estimated", True, number_of("beta", lambda value: format_number(value, 3))),
             ("95% CI", True, _interval),
             ("Planted value within", False, _is_covered),
         ],
@@ -305,12 +254,12 @@ def _is_covered(row: Row) -> Cell:
 
 def log_view(study: DisclosedStudy) -> TableView | None:
     """Give how much was hidden, and why."""
-    return _view(
+    return make_view(
         "disclosure", "What was hidden: number of cells, points or steps, never which.",
         "disclosure_log.csv", study.log,
         [
             ("Table", False, lambda row: Cell(plain_label(str(row["table"])))),
-            ("Reason", False, _text("reason")),
-            ("Hidden", True, _count("n_hidden")),
+            ("Reason", False, text_of("reason")),
+            ("Hidden", True, count_of("n_hidden")),
         ],
     )  # fmt: skip

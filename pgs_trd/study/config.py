@@ -4,110 +4,22 @@ from __future__ import annotations
 
 import difflib
 import glob
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ValidationError
 
-from pgs_trd.errors import PgsTrdError, UsageError, join_faults
-from pgs_trd.models import CONTRASTS
-from pgs_trd.phenotype import load_definition
-from pgs_trd.tables import read_table, require_columns
+from pgs_trd.errors import UsageError, join_faults
+from pgs_trd.study.checks import SCORING_FILES, find_faults
+from pgs_trd.study.inspection import inspect_inputs
+from pgs_trd.study.marks import Fault, MarkedYaml, Place, read_marked
+from pgs_trd.study.sections import Scoring, StudyConfig
 
+__all__ = ["StudyConfig", "check_study", "load_config"]
 
-class Section(BaseModel):
-    """Part of a study file: frozen, and no key that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Scoring(Section):
-    """How weight files are matched and missing calls counted; see `score`."""
-
-    palindromes: Literal["drop", "keep", "frequency"] = "drop"
-    missing: Literal["mean", "zero"] = "mean"
-    min_overlap: float = Field(default=0.75, ge=0, le=1)
-    columns: dict[str, str | list[str]] | None = None
-
-
-class Trials(Section):
-    """How prescriptions become treatment trials; see `build_trials`."""
-
-    gap_days: int = Field(default=30, ge=0)
-    default_supply_days: int = Field(default=30, ge=1)
-
-
-class Records(Section):
-    """Where the health records lie; see `open_ehr`.
-
-    Attributes
-    ----------
-    source
-        A folder or .duckdb file in the OMOP common data model, or the flat
-        tables by name (prescriptions, diagnoses, persons, ...).
-    columns
-        For each table, our column names to the file's.
-    """
-
-    source: Path | dict[str, Path]
-    columns: dict[str, dict[str, str]] | None = None
-
-
-class Covariates(Section):
-    """Covariates of every person, with the stratum each belongs to."""
-
-    file: Path
-    columns: list[str] = Field(min_length=1)
-    stratum: str | None = "ancestry"
-    strata: list[str] | None = None
-
-
-class StudyConfig(Section):
-    """A whole study.
-
-    Attributes
-    ----------
-    genotypes
-        A genotype file or prefix; see `open_genotypes`.
-    weights
-        Weight files; patterns such as ``weights/*.txt.gz`` stand for many.
-    traits
-        A table with columns score, trait, domain that names the scores.
-    curve_score
-        The score whose fifths are drawn as Kaplan-Meier curves.
-    suppress_counts_up_to
-        Counts from 1 to this number never leave the report.
-    truth
-        Of a simulated biobank: a table with columns score, contrast, beta.
-    output
-        The folder for everything that the study writes.
-    """
-
-    title: str = "Polygenic scores and treatment-resistant depression"
-    genotypes: Path
-    weights: list[Path] = Field(min_length=1)
-    traits: Path | None = None
-    records: Records
-    covariates: Covariates
-    definition: str = "adequate2"
-    contrasts: list[str] = Field(
-        default=["trd_vs_responsive", "trd_vs_none", "mdd_vs_none"], min_length=1
-    )
-    origin: Literal["first_diagnosis", "first_antidepressant"] = "first_diagnosis"
-    curve_score: str
-    scoring: Scoring = Scoring()
-    trials: Trials = Trials()
-    suppress_counts_up_to: int = Field(default=20, ge=0)
-    truth: Path | None = None
-    output: Path = Path("results")
-
-    @field_validator("suppress_counts_up_to")
-    @classmethod
-    def _hides_more_than_one_count(cls, limit: int) -> int:
-        if limit == 1:
-            raise ValueError("1 would hide the number 1 behind the mark ≤1: give 0, or 2 or more")
-        return limit
+_Found = tuple[StudyConfig | None, MarkedYaml, list[Fault]]
 
 
 def load_config(path: Path) -> StudyConfig:
@@ -116,108 +28,132 @@ def load_config(path: Path) -> StudyConfig:
     Raises
     ------
     UsageError
-        With every fault of the file at once: unknown keys (with the nearest
-        known one), missing keys, values of the wrong kind, files that are not there.
+        With every fault of the file at once and the lines they are in: unknown keys
+        (with the nearest known one), missing keys, values of the wrong kind, files that
+        are not there, columns and names that they do not have.
     """
+    config, marked, faults = _read(path)
+    if config is None or faults:
+        raise UsageError(join_faults(path.name, marked.in_order(faults)))
+    return config
+
+
+def check_study(path: Path) -> StudyConfig:
+    """Check a study file as `load_config` does, and look into its files.
+
+    The people of the genotypes are compared with those of the covariates, the header
+    of every weight file and the tables of the health records are read. No genotype
+    is, so that it takes seconds.
+
+    Returns
+    -------
+    StudyConfig
+        The study, its paths absolute.
+
+    Raises
+    ------
+    UsageError
+        With every fault at once.
+    """
+    config, marked, faults = _read(path)
+    if config is not None:
+        known = {fault.place for fault in faults}
+        faults += [fault for fault in inspect_inputs(config) if fault.place not in known]
+    if config is None or faults:
+        raise UsageError(join_faults(path.name, marked.in_order(faults)))
+    return config
+
+
+def _read(path: Path) -> _Found:
+    """Read a study file; give it, unless its keys are wrong, with all faults found."""
     if not path.is_file():
         raise UsageError(f"no such study file: {path}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        marked = read_marked(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{path.name} cannot be read as UTF-8 text: {error}") from error
     except yaml.YAMLError as error:
         raise UsageError(f"{path.name} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
+    if not isinstance(marked.content, dict):
         raise UsageError(
             f"{path.name}: a study file is a mapping of keys, such as 'genotypes: ...'"
         )
+    faults = list(marked.faults)
     try:
-        config = StudyConfig.model_validate(content)
+        config = StudyConfig.model_validate(marked.content)
     except ValidationError as error:
-        raise UsageError(join_faults(path.name, _faults(error))) from error
+        return None, marked, faults + list(_schema_faults(error, marked))
     config = _resolve(config, path.resolve().parent)
-    faults = [f"no such file: {file}" for file in _files(config) if not file.exists()]
-    faults = faults or _wrong_names(config)
-    if faults:
-        raise UsageError(join_faults(path.name, faults))
-    return config
+    config, unmatched = _expand_weights(config)
+    return config, marked, faults + unmatched + find_faults(config)
 
 
-def _wrong_names(config: StudyConfig) -> list[str]:
-    """Give the faults of names that would otherwise be found after hours of scoring."""
-    faults = [
-        f"unknown contrast {name!r}; there are {', '.join(CONTRASTS)}"
-        for name in config.contrasts
-        if name not in CONTRASTS
-    ]
-    if config.traits is not None:
-        table = read_table(config.traits, text_columns=("score", "trait", "domain"))
-        require_columns(table, ("score", "trait", "domain"), config.traits.name)
-        if config.curve_score not in set(table["score"]):
-            faults.append(f"curve_score {config.curve_score!r} is no score of {config.traits.name}")
-    header = read_table(config.covariates.file)
-    wanted = ["person_id", *config.covariates.columns]
-    wanted += [config.covariates.stratum] if config.covariates.stratum else []
-    faults += [
-        f"{config.covariates.file.name} has no column {name!r}"
-        for name in wanted
-        if name not in header.columns
-    ]
-    stratum, strata = config.covariates.stratum, config.covariates.strata
-    if stratum in header.columns and strata is not None:
-        labels = sorted({str(label) for label in header[stratum].dropna()})
-        faults += [
-            f"strata: {name!r} is no {stratum} of {config.covariates.file.name}, which has "
-            f"{', '.join(labels)}"
-            for name in strata
-            if name not in labels
-        ]
-    is_pattern = any(sign in config.genotypes.name for sign in "{#")
-    prefix = glob.escape(config.genotypes.name)
-    if not is_pattern and not list(config.genotypes.parent.glob(prefix + "*")):
-        faults.append(f"no such genotypes: {config.genotypes}")
-    try:
-        load_definition(config.definition)
-    except PgsTrdError as error:
-        faults.append(f"definition: {error}")
-    return faults
-
-
-def _faults(error: ValidationError) -> list[str]:
-    faults = []
+def _schema_faults(error: ValidationError, marked: MarkedYaml) -> Iterator[Fault]:
     for fault in error.errors():
-        place = ".".join(map(str, fault["loc"]))
+        place = tuple(fault["loc"])
         if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(fault["loc"][-1]), _known_keys(), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            faults.append(f"unknown key {place!r}{hint}")
+            yield Fault(place, f"unknown key {_dotted(place)!r}{_suggestion(place)}")
+        elif fault["type"] == "missing":
+            yield Fault(place, f"{_dotted(place)}: {fault['msg']}")
         else:
-            faults.append(f"{place}: {fault['msg']}")
-    return faults
+            # A choice between kinds ends in the name of the kind, which users never wrote.
+            known = marked.known(place) or place
+            yield Fault(place, f"{_dotted(known)}: {fault['msg'].removeprefix('Value error, ')}")
 
 
-def _known_keys() -> list[str]:
-    sections: list[type[Section]] = [StudyConfig, Scoring, Trials, Records, Covariates]
-    return sorted({key for section in sections for key in section.model_fields})
+def _dotted(place: Place) -> str:
+    return ".".join(map(str, place))
+
+
+def _suggestion(place: Place) -> str:
+    """Name the nearest key of the same section, else of any."""
+    wrong, section = str(place[-1]), tuple(map(str, place[:-1]))
+    keys = known_keys()
+    here = {key[-1]: key for key in keys if key[:-1] == section}
+    elsewhere = {key[-1]: key for key in reversed(keys)}
+    for names in (here, elsewhere):
+        near = difflib.get_close_matches(wrong, list(names), n=1)
+        if near:
+            return f"; did you mean {_dotted(names[near[0]])!r}?"
+    return ""
+
+
+def known_keys(
+    section: type[BaseModel] = StudyConfig, before: tuple[str, ...] = ()
+) -> list[tuple[str, ...]]:
+    """Give every key of a study file by the keys that lead there, sections included."""
+    keys: list[tuple[str, ...]] = []
+    for name, field in section.model_fields.items():
+        keys.append((*before, name))
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += known_keys(field.annotation, (*before, name))
+    return keys
 
 
 def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
-    """Make every path absolute and every pattern of weight files a list."""
+    """Make every path absolute."""
 
     def absolute(path: Path) -> Path:
         return path if path.is_absolute() else folder / path
 
-    weights = [file for pattern in config.weights for file in _expand(absolute(pattern))]
-    source = config.records.source
+    def optional(path: Path | None) -> Path | None:
+        return None if path is None else absolute(path)
+
+    def definition(name: str) -> str:
+        return str(absolute(Path(name))) if name.endswith((".yaml", ".yml")) else name
+
+    source, further = config.records.source, config.sensitivity.definitions
+    scoring: Scoring = config.scoring.model_copy(
+        update={name: optional(getattr(config.scoring, name)) for name in SCORING_FILES}
+    )
     changes: dict[str, Any] = {
         "genotypes": absolute(config.genotypes),
-        "weights": weights,
-        "traits": absolute(config.traits) if config.traits else None,
-        "truth": absolute(config.truth) if config.truth else None,
+        "weights": [absolute(path) for path in config.weights],
+        "traits": optional(config.traits),
+        "truth": optional(config.truth),
         "output": absolute(config.output),
-        "definition": str(absolute(Path(config.definition)))
-        if config.definition.endswith((".yaml", ".yml"))
-        else config.definition,
+        "definition": definition(config.definition),
+        "scoring": scoring,
         "records": config.records.model_copy(
             update={
                 "source": absolute(source)
@@ -228,24 +164,30 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
         "covariates": config.covariates.model_copy(
             update={"file": absolute(config.covariates.file)}
         ),
+        "sensitivity": config.sensitivity.model_copy(
+            update={"definitions": None if further is None else [definition(n) for n in further]}
+        ),
     }
     return config.model_copy(update=changes)
 
 
+def _expand_weights(config: StudyConfig) -> tuple[StudyConfig, list[Fault]]:
+    """Put the files in the place of patterns; a pattern without any is a fault."""
+    files: list[Path] = []
+    faults = []
+    for number, pattern in enumerate(config.weights):
+        found = _expand(pattern)
+        if not found:
+            faults.append(Fault(("weights", number), f"no weight file is named like {pattern}"))
+        for file in found:
+            if not file.exists():
+                faults.append(Fault(("weights", number), f"no such file: {file}"))
+        files += found
+    return config.model_copy(update={"weights": files}), faults
+
+
 def _expand(pattern: Path) -> list[Path]:
     """Give the files a pattern stands for, in order; a name without ``*`` is itself."""
-    if not any(sign in pattern.name for sign in "*?["):
+    if not any(sign in pattern.name for sign in "*?[") or pattern.exists():
         return [pattern]
-    files = sorted(pattern.parent.glob(pattern.name))
-    if not files:
-        raise UsageError(f"no weight file is named like {pattern}")
-    return files
-
-
-def _files(config: StudyConfig) -> list[Path]:
-    """Give the files that must exist; a genotype prefix is told by its reader."""
-    source = config.records.source
-    files = [*config.weights, config.covariates.file]
-    files += [source] if isinstance(source, Path) else list(source.values())
-    files += [path for path in (config.traits, config.truth) if path is not None]
-    return files
+    return sorted(Path(file) for file in glob.glob(str(pattern)))

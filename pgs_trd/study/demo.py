@@ -11,6 +11,7 @@ import yaml
 from pgs_trd.simulate import Biobank
 from pgs_trd.tables import read_table, write_text
 
+ENOUGH_PEOPLE = 5000
 CURVE_TRAIT = "insomnia"
 COVARIATE_COLUMNS = ["sex", "birth_year", "PC1", "PC2", "PC3", "PC4"]
 
@@ -37,7 +38,11 @@ def write_study_file(biobank: Biobank, path: Path, output: Path) -> None:
         "definition": "adequate2",
         "contrasts": ["trd_vs_responsive", "trd_vs_none", "mdd_vs_none"],
         "curve_score": curve_score,
+        "sensitivity": {"grid": "grid"},
         "truth": relative(biobank.truth),
         "output": relative(output),
     }
+    if len(read_table(biobank.covariates)) < ENOUGH_PEOPLE:
+        # The usual rule, ten events a coefficient, would leave most of the models out.
+        content["models"] = {"min_events_per_parameter": 0}
     write_text(yaml.safe_dump(content, sort_keys=False), path)

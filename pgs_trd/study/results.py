@@ -16,7 +16,14 @@ from pgs_trd.provenance import sidecar_path
 from pgs_trd.report import StudyResults
 from pgs_trd.steps.models import read_scores
 from pgs_trd.steps.scores import beside
-from pgs_trd.study.config import StudyConfig
+from pgs_trd.study.further import (
+    choose_scores,
+    hazards_table,
+    incidence_of_causes,
+    odds_of_groups,
+    within_table,
+)
+from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.summaries import count_classes, describe_cohort, merge_covariates
 from pgs_trd.tables import read_table
 
@@ -43,6 +50,11 @@ class StudyFiles:
         return self.output / "models"
 
     @property
+    def sensitivity(self) -> Path:
+        """The folder of estimates under other definitions."""
+        return self.output / "sensitivity"
+
+    @property
     def record(self) -> Path:
         """What the run was made with."""
         return self.output / "study.json"
@@ -54,7 +66,7 @@ class StudyFiles:
 
 
 # What a report may choose anew; everything else was settled when the results were made.
-OF_THE_REPORT = {"title", "traits", "curve_score", "suppress_counts_up_to", "truth", "output"}
+OF_THE_REPORT = {"title", "traits", "curve_score", "disclosure", "truth", "output"}
 
 
 def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
@@ -83,14 +95,30 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
     )
     association = read_table(files.models / "association.parquet")
     progression = read_table(files.models / "progression.parquet")
+    follow_up = read_table(files.records / "follow_up.parquet")
+    truth = read_table(config.truth) if config.truth else None
+    meta = read_table(files.models / "association_meta.parquet")
+    further = (
+        odds_of_groups(
+            people,
+            scores,
+            covariates,
+            config.covariates,
+            contrast=config.contrasts[0],
+            names=choose_scores(meta, config.contrasts[0], truth),
+            threshold=config.disclosure.suppress_counts_up_to,
+        ),
+        within_table(files.sensitivity, config.sensitivity.within),
+        hazards_table(beside(files.models / "progression.parquet", "ph_tests")),
+    )
     return StudyResults(
         title=config.title,
         association=association,
-        meta=read_table(files.models / "association_meta.parquet"),
+        meta=meta,
         progression=progression,
         progression_meta=read_table(files.models / "progression_meta.parquet"),
         curves=survival_curves(
-            read_table(files.records / "follow_up.parquet"),
+            follow_up,
             scores,
             covariates,
             score=config.curve_score,
@@ -102,9 +130,14 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
         class_counts=count_classes(people),
         characteristics=describe_cohort(people),
         traits=_traits(config, scores),
-        truth=read_table(config.truth) if config.truth else None,
-        conventions=_conventions(config, files, association, progression),
+        truth=truth,
+        conventions=_conventions(config, files, association, progression)
+        | _repeated(files.sensitivity / "definitions.tsv"),
         provenance=provenance,
+        sensitivity=_read_if_there(files.sensitivity / "association_meta.parquet"),
+        definitions=_read_if_there(files.sensitivity / "definitions.tsv"),
+        incidence=incidence_of_causes(follow_up, pd.Index(people["person_id"])),
+        further=tuple(table for table in further if table is not None),
     )
 
 
@@ -117,6 +150,15 @@ def _check_same_options(config: StudyConfig, made_with: Mapping[str, Any]) -> No
             f"the results in the study's output were made with other options: "
             f"{', '.join(changed)} changed since. Run the study again"
         )
+
+
+def _read_if_there(path: Path) -> pd.DataFrame:
+    return read_table(path) if path.is_file() else pd.DataFrame()
+
+
+def _repeated(definitions: Path) -> dict[str, int]:
+    """Say under how many other definitions the estimates were repeated, if any."""
+    return {"repeated_under": len(read_table(definitions)) - 1} if definitions.is_file() else {}
 
 
 def _traits(config: StudyConfig, scores: pd.DataFrame) -> pd.DataFrame:
@@ -140,6 +182,6 @@ def _conventions(
         "standardise": logistic["standardise"],
         "se": logistic["se"],
         "ties": cox["ties"],
-        "meta_method": "fixed",
+        "meta_method": config.models.meta_method,
         "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 from pgs_trd.provenance import describe_run, dump_description
 from pgs_trd.report import render_report
-from pgs_trd.steps.models import associate_step, meta_step, progression_step
+from pgs_trd.steps.inputs import Target
+from pgs_trd.steps.models import (
+    AssociationOptions,
+    FurtherTables,
+    ProgressionOptions,
+    associate_step,
+    meta_step,
+    progression_step,
+)
 from pgs_trd.steps.records import phenotype_step
 from pgs_trd.steps.scores import score_step
-from pgs_trd.study.config import StudyConfig, load_config
+from pgs_trd.study.config import check_study, load_config
 from pgs_trd.study.results import StudyFiles, collect_results
+from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.sensitivity import repeat_under, repeat_within
 from pgs_trd.tables import write_table, write_text
 
 Progress = Callable[[str, float], None]
@@ -45,11 +56,13 @@ def run_study(
     DataError
         If a file of the study is wrong, or a stratum has no cases.
     """
-    run = _Run(_config(study), threads, memory_mb, progress or _ignore)
+    config = study if isinstance(study, StudyConfig) else check_study(Path(study))
+    run = _Run(config, threads, memory_mb, progress or _ignore)
     run.score()
     run.phenotype()
     run.associate()
     run.follow()
+    run.repeat()
     run.record()
     return run.report()
 
@@ -63,11 +76,8 @@ def report_study(study: StudyConfig | str | Path) -> Path:
         If the study file is wrong, results of a step are not there, or they were
         made with other options than the study file has now.
     """
-    return _Run(_config(study), None, None, _ignore).report()
-
-
-def _config(study: StudyConfig | str | Path) -> StudyConfig:
-    return study if isinstance(study, StudyConfig) else load_config(Path(study))
+    config = study if isinstance(study, StudyConfig) else load_config(Path(study))
+    return _Run(config, None, None, _ignore).report()
 
 
 def _ignore(_step: str, _share: float) -> None:
@@ -88,15 +98,14 @@ class _Run:
 
     def score(self) -> None:
         self.progress("scores", 0.0)
-        options = self.config.scoring
+        options = self.config.scoring.model_dump()
+        target = Target(**{field.name: options.pop(field.name) for field in fields(Target)})
         score_step(
             self.config.genotypes,
             self.config.weights,
             self.files.scores,
-            columns=options.columns,
-            palindromes=options.palindromes,
-            missing=options.missing,
-            min_overlap=options.min_overlap,
+            target=target,
+            **options,
             threads=self.threads,
             progress=lambda share: self.progress("scores", share),
         )
@@ -127,6 +136,7 @@ class _Run:
             contrasts=self.config.contrasts,
             stratum=covariates.stratum,
             strata=covariates.strata,
+            options=AssociationOptions(**self.config.models.of_logistic, threads=self.threads),
         )
         write_table(estimates, self.files.models / "association.tsv")
         self._pool("association", ("contrast", "score"))
@@ -143,14 +153,30 @@ class _Run:
             covariate_columns=covariates.columns,
             stratum=covariates.stratum,
             strata=covariates.strata,
+            options=ProgressionOptions(**self.config.models.of_cox, threads=self.threads),
+            further=FurtherTables(tables=("ph_tests",)),
         )
         write_table(estimates, self.files.models / "progression.tsv")
         self._pool("progression", ("score",))
         self.progress("progression", 1.0)
 
+    def repeat(self) -> None:
+        wanted = self.config.sensitivity
+        if not wanted.has_definitions and wanted.within is None:
+            return
+        self.progress("sensitivity", 0.0)
+        if wanted.has_definitions:
+            repeat_under(self.config, self.files, threads=self.threads, memory_mb=self.memory_mb)
+        if wanted.within is not None:
+            repeat_within(self.config, self.files, wanted.within, threads=self.threads)
+        self.progress("sensitivity", 1.0)
+
     def _pool(self, name: str, by: tuple[str, ...]) -> None:
         pooled = meta_step(
-            self.files.models / f"{name}.parquet", self.files.models / f"{name}_meta.parquet", by=by
+            self.files.models / f"{name}.parquet",
+            self.files.models / f"{name}_meta.parquet",
+            by=by,
+            method=self.config.models.meta_method,
         )
         write_table(pooled, self.files.models / f"{name}_meta.tsv")
 
@@ -162,8 +188,12 @@ class _Run:
     def report(self) -> Path:
         self.progress("report", 0.0)
         results = collect_results(self.config, self.files)
+        disclosure = self.config.disclosure
         path = render_report(
-            results, self.files.report, threshold=self.config.suppress_counts_up_to
+            results,
+            self.files.report,
+            threshold=disclosure.suppress_counts_up_to,
+            round_to=disclosure.round_counts_to,
         )
         self.progress("report", 1.0)
         return path

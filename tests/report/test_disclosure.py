@@ -15,6 +15,7 @@ from pgs_trd.report import disclose
 from pgs_trd.report.disclosure.counts import SuppressionLog
 from pgs_trd.report.disclosure.curves import disclose_curves
 from pgs_trd.report.disclosure.flow import disclose_attrition
+from pgs_trd.report.disclosure.grid import protection
 from pgs_trd.report.disclosure.ledger import open_ledger
 
 SMALL_STRATUM = {
@@ -115,9 +116,8 @@ def test_disclose__estimates_of_a_class_that_protects_another_go_too(build):
     table = study.class_counts.set_index("stratum")
     for stratum in ("AFR", "AMR", "EUR"):
         rows = study.association.query("stratum == @stratum and contrast == 'trd_vs_responsive'")
-        is_shown = isinstance(table.loc[stratum, "trd"], int) and isinstance(
-            table.loc[stratum, "responsive"], int
-        )
+        cells = [table.loc[stratum, name] for name in ("trd", "responsive")]
+        is_shown = not any(isinstance(cell, str) for cell in cells)
         assert (rows["status"] == "ok").all() == is_shown
 
 
@@ -191,7 +191,10 @@ def shown_sums(study, strata, classes):
 )
 @settings(max_examples=20, deadline=None)
 def test_disclose__no_small_class_follows_from_all_tables_together(build, numbers, n_strata):
-    """A linear program over class counts, models, pooled rows, Table 1 and cohort flow."""
+    """A linear program over class counts, models, pooled rows, Table 1 and cohort flow.
+
+    It must leave every small class an interval of half the threshold.
+    """
     strata, classes = ["A", "B", "C"][:n_strata], ["trd", "responsive", "neither", "no_mdd"]
     counts = {s: dict(zip(classes, numbers[4 * i :], strict=False)) for i, s in enumerate(strata)}
     results = build(counts, n_scores=1, curves=pd.DataFrame())
@@ -215,7 +218,21 @@ def test_disclose__no_small_class_follows_from_all_tables_together(build, number
             sign * linprog(sign * objective, A_eq=matrix, b_eq=matrix @ truth, bounds=(0, 1e5)).fun
             for sign in (1, -1)
         )
-        assert high - low > 0.5
+        assert high - low >= protection(20)
+
+
+def test_ledger__the_main_contrast_is_the_last_to_protect_another():
+    """Few are neither in one stratum: of no depression, not of resistant, more is hidden."""
+    counts = {
+        "A": {"trd": 34, "responsive": 84, "neither": 15, "no_mdd": 313},
+        "B": {"trd": 45, "responsive": 112, "neither": 40, "no_mdd": 411},
+    }
+    ledger = open_ledger(long_counts(counts), 20, SuppressionLog())
+
+    assert not ledger.is_open(["A"], ["neither"])
+    assert not ledger.is_open(["A"], ["no_mdd"])
+    assert ledger.is_open(["A"], ["trd"])
+    assert ledger.is_open(["A"], ["responsive"])
 
 
 def test_ledger__a_sum_is_open_only_if_it_follows_from_the_page():
@@ -227,8 +244,9 @@ def test_ledger__a_sum_is_open_only_if_it_follows_from_the_page():
     ledger = open_ledger(long_counts(counts), 20, SuppressionLog())
 
     assert not ledger.is_open(["A"], ["trd"])
-    assert not ledger.is_open(["A"], ["responsive"])
-    assert ledger.is_open(["A"], ["trd", "responsive"])
+    assert not ledger.is_open(["A"], ["neither"])
+    assert ledger.is_open(["A"], ["trd", "neither"])
+    assert ledger.is_open(["A"], ["responsive"])
     assert ledger.is_open(["A", "B"], ["trd"])
     assert ledger.is_open(["A"], ["no_mdd"])
 
@@ -417,6 +435,36 @@ def test_disclose__leaves_folders_and_small_counts_out_of_the_options(build):
     study = disclose(build(n_scores=2, provenance=provenance), threshold=20)
 
     assert study.provenance == {"options": {"genotypes": "g.bed"}, "n_people_lost": "≤20"}
+
+
+def test_disclose__rounds_every_count_that_it_shows(build):
+    """To 10: counts of all tables, shares of rounded counts, marks as they were."""
+    exact = disclose(build(SMALL_STRATUM, n_scores=2), threshold=20)
+    study = disclose(build(SMALL_STRATUM, n_scores=2), threshold=20, round_to=10)
+
+    cells = [
+        study.class_counts.drop(columns="stratum"),
+        study.association[["n", "n_events", "n_cases", "n_controls"]],
+        study.meta[["n", "n_events"]],
+        study.progression[["n", "n_events"]],
+        study.attrition[["n_people_in", "n_people_out", "n_lost"]],
+        study.curves.risk[["n_at_risk", "n_events_so_far"]],
+        study.characteristics[["trd", "responsive", "neither", "no_mdd"]],
+    ]
+    for table in cells:
+        numbers = [cell for cell in table.to_numpy().ravel() if isinstance(cell, int)]
+        assert numbers, table.columns
+        assert all(number % 10 == 0 for number in numbers)
+    marks = exact.class_counts.map(lambda cell: isinstance(cell, str))
+    assert (study.class_counts.map(lambda cell: isinstance(cell, str)) == marks).all().all()
+    shown = study.characteristics.query("level == 'female'")
+    assert shown["no_mdd__share"].iloc[0] == shown["no_mdd"].iloc[0] / 37000
+
+
+def test_disclose__refuses_to_round_to_nothing(build):
+    """Multiples of 0 are 0."""
+    with pytest.raises(UsageError, match="round_to is 0"):
+        disclose(build(n_scores=2), round_to=0)
 
 
 def test_study_results__says_which_columns_are_missing(build):

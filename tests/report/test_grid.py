@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.optimize import linprog
 
-from pgs_trd.report.disclosure.grid import ABSENT, HIDDEN, SHOWN, SMALL, suppress_grid
+from pgs_trd.report.disclosure.grid import (
+    ABSENT,
+    HIDDEN,
+    SHOWN,
+    SMALL,
+    SuppressedGrid,
+    protection,
+    suppress_grid,
+)
+from pgs_trd.report.disclosure.groups import smallest_group
 
 tables = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
     lambda shape: st.lists(
@@ -65,10 +74,19 @@ def range_of_sum(grid, cells, *, knows_marks):
     return ends
 
 
+def with_all_hidden(grid):
+    """Give the same table with every number but zeros replaced by its mark."""
+    status = np.where((grid.status == SHOWN) & (grid.counts > 0), HIDDEN, grid.status)
+    return SuppressedGrid(grid.counts, status, grid.threshold)
+
+
 @given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
 @settings(max_examples=25, deadline=None)
-def test_suppress_grid__no_hidden_cell_follows_from_what_is_shown(table, has_totals):
-    """A linear program over all tables that fit the page finds a range, never one number."""
+def test_suppress_grid__each_hidden_cell_keeps_the_stated_interval(table, has_totals):
+    """A linear program over all tables that fit the page finds half the threshold or more.
+
+    Unless the marks by themselves say more: two small cells under a small total.
+    """
     grid = suppress_grid(
         np.array(table), 8, has_row_totals=has_totals[0], has_column_totals=has_totals[1]
     )
@@ -77,9 +95,69 @@ def test_suppress_grid__no_hidden_cell_follows_from_what_is_shown(table, has_tot
     assert not ((shown >= 1) & (shown <= 8)).any()
     hidden = np.argwhere((grid.status == SMALL) | (grid.status == HIDDEN))
     for cell in itertools.islice(map(tuple, hidden), 6):
+        marks = np.ptp(range_of_sum(with_all_hidden(grid), [cell], knows_marks=True))
         for knows_marks in (False, True):
             low, high = range_of_sum(grid, [cell], knows_marks=knows_marks)
-            assert high - low > 0.5
+            assert high - low >= min(protection(8), marks) - 1e-6
+
+
+def derived_group_sizes(counts, status):
+    """Sizes of all groups of hidden cells that the shown totals give: every group is tried."""
+    n_rows, n_columns = counts.shape
+    hidden = np.argwhere(status[:-1, :-1] != SHOWN)
+    if not len(hidden):
+        return np.zeros(1)
+    totals = [
+        [(i in (r, n_rows)) and (j in (c, n_columns)) for r, c in hidden]
+        for i, j in np.argwhere(status == SHOWN)
+        if i == n_rows or j == n_columns
+    ]
+    totals = np.array(totals, dtype=float).reshape(-1, len(hidden))
+    groups = np.array(list(itertools.product((0.0, 1.0), repeat=len(hidden))))
+    # A group follows if its indicator is a linear combination of those of the totals.
+    projector = np.linalg.pinv(totals) @ totals if len(totals) else np.zeros((len(hidden),) * 2)
+    is_derived = np.abs(groups @ projector - groups).max(axis=1) < 1e-8
+    return groups[is_derived] @ counts[tuple(hidden.T)]
+
+
+@given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
+@settings(max_examples=40, deadline=None)
+def test_suppress_grid__no_small_group_follows_from_several_lines(table, has_totals):
+    """Rows less columns can be a group of people too."""
+    counts = np.array(table)[:3, :3]
+
+    grid = suppress_grid(counts, 8, has_row_totals=has_totals[0], has_column_totals=has_totals[1])
+
+    sizes = derived_group_sizes(counts, grid.status)
+    assert not ((sizes >= 1) & (sizes <= 8)).any()
+
+
+def test_smallest_group__is_found_over_two_rows_and_a_column():
+    """60 + 57 in two rows less 110 of a column leaves 7: no line alone says it."""
+    equations = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0]])
+    counts = np.array([58, 2, 52, 5])
+
+    group = smallest_group(equations.astype(float), counts, 8)
+
+    assert group is not None
+    assert group.n_people == 7
+    assert group.totals == (0, 1, 2)
+
+
+def test_suppress_grid__hides_more_where_two_lines_tell_a_small_group():
+    """Rows hide 60 and 57 people, a column 110 of them: the 7 others must not follow."""
+    counts = np.array([[58, 2, 400], [52, 5, 500], [300, 700, 900]])
+    square = np.zeros((4, 4), dtype=int)
+    square[:2, :2] = SMALL
+    assert 7 in derived_group_sizes(counts, square)
+    forced = np.zeros((4, 4), dtype=bool)
+    forced[:2, 0] = True
+
+    grid = suppress_grid(counts, 8, forced=forced)
+
+    assert (grid.status[:2, :2] != SHOWN).all()
+    sizes = derived_group_sizes(counts, grid.status)
+    assert not ((sizes >= 1) & (sizes <= 8)).any()
 
 
 def hidden_by_line(grid):

@@ -13,8 +13,8 @@ from pgs_trd.report import render_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "source"}
 FIGURES = {
-    "cohort_flow", "match_rates", "forest_by_domain", "forest_by_stratum", "forest_progression",
-    "survival_1", "planted_against_estimated",
+    "cohort_flow", "match_rates", "forest_by_domain", "overview", "forest_by_stratum",
+    "forest_progression", "survival_1", "planted_against_estimated",
 }  # fmt: skip
 SECRET_COUNTS = {
     "AFR": {"trd": 1013, "responsive": 1789, "neither": 1423, "no_mdd": 3911},
@@ -235,6 +235,26 @@ def test_report__a_second_report_leaves_no_file_of_the_first(build, tmp_path):
 
     assert not planted.exists()
     assert (tmp_path / "figures" / "mine.svg").read_text() == "mine"
+
+
+def test_report__shows_other_definitions_with_their_curve(build, tmp_path):
+    """Figure, tables and CSV of the specification curve; nothing of it without definitions."""
+    meta = build(n_scores=6).meta.query("contrast == 'trd_vs_responsive'")
+    rows = [meta.assign(definition=name) for name in ("adequate2", "grid_t1_r1", "grid_t1_r2")]
+    definitions = pd.DataFrame(
+        {"definition": ["adequate2", "grid_t1_r1", "grid_t1_r2"], "title": ["main", "one", "two"]}
+    )
+
+    path = render_report(
+        build(n_scores=6, sensitivity=pd.concat(rows), definitions=definitions), tmp_path
+    )
+
+    text = path.read_text(encoding="utf-8")
+    assert 'id="figure-specification_curve"' in text
+    assert "Under all 2 other definitions the sign is the same for 1 of them" in text
+    csv = pd.read_csv(tmp_path / "tables" / "association_by_definition.csv")
+    assert len(csv) == 18
+    assert not {"n", "n_events"} & set(csv.columns)
 
 
 def test_report__text_of_the_user_cannot_become_markup(build, tmp_path):

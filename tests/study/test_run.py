@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.errors import PgsTrdWarning, UsageError
 from pgs_trd.simulate import Biobank
 from pgs_trd.study import report_study, run_study
 from pgs_trd.study.summaries import merge_covariates
@@ -81,10 +81,11 @@ def test_report_study__writes_the_same_page_from_the_results(finished: Path):
 
 
 def test_report_study__refuses_results_that_were_made_with_other_options(finished: Path):
-    """The methods would state what was not done."""
+    """The methods would state what was not done; a new title is none of them."""
     changed = finished / "changed.yaml"
-    text = (finished / "study.yaml").read_text()
-    changed.write_text(text + "scoring: {palindromes: keep}\ntitle: Another\n")
+    study = yaml.safe_load((finished / "study.yaml").read_text())
+    study |= {"scoring": {"palindromes": "keep"}, "title": "Another"}
+    changed.write_text(yaml.safe_dump(study))
 
     with pytest.raises(UsageError, match="other options: scoring changed since"):
         report_study(changed)
@@ -102,10 +103,10 @@ def test_merge_covariates__keeps_whom_the_models_can_use():
     assert of_x["person_id"].tolist() == ["a"]
 
 
-def test_run_study__stops_at_a_stratum_without_cases(
+def test_run_study__goes_on_past_a_stratum_without_cases(
     finished: Path, biobank: Biobank, tmp_path: Path
 ):
-    """A stratum that can give no estimate is named before any model is fitted."""
+    """A stratum that can give no estimate has a status, and the page says how many have."""
     covariates = read_table(biobank.covariates)
     covariates.loc[covariates.index[:3], "ancestry"] = "AMR"
     covariates.to_csv(tmp_path / "covariates.tsv", sep="\t", index=False)
@@ -116,12 +117,16 @@ def test_run_study__stops_at_a_stratum_without_cases(
     study["records"]["source"] = str(biobank.records)
     study["covariates"]["file"] = "covariates.tsv"
     study["output"] = "results"
+    del study["sensitivity"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
 
-    with pytest.raises(DataError, match=r"stratum 'AMR'.*0 cases"):
-        run_study(tmp_path / "study.yaml")
+    with pytest.warns(PgsTrdWarning, match="models are without a number"):
+        page = run_study(tmp_path / "study.yaml")
 
-    assert not list((tmp_path / "results").glob("models/*"))
+    association = read_table(tmp_path / "results" / "models" / "association.parquet")
+    without = association[association["beta"].isna()]
+    assert set(without["stratum"]) == {"AMR"}
+    assert "without a number" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(
@@ -133,6 +138,7 @@ def test_workflow__gives_the_values_of_run_study(finished: Path, biobank: Bioban
         "genotypes": f"{biobank.genotypes}.bed",
         "weights": [str(biobank.weights / f"SIM{k:06d}.txt.gz") for k in (1, 48)],
         "omop": str(biobank.records),
+        "min_events_per_parameter": 0,
         "covariates": str(biobank.covariates),
         "output": "results",
     }

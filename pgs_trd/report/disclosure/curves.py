@@ -19,6 +19,7 @@ from pgs_trd.report.disclosure.counts import (
 
 CURVE_KEYS = ("stratum", "score")
 DAYS_PER_YEAR = 365.25
+MERGED = "steps merged or cut"
 SURVIVAL_DECIMALS = 3
 """With all digits a step of a curve is a fraction whose terms can be guessed."""
 
@@ -66,7 +67,7 @@ def disclose_curves(
             ordered = rows.sort_values("days", kind="stable").reset_index(drop=True)
             ordered_known = ordered[ordered["survival"].notna()].reset_index(drop=True)
             kept = _kept_points(ordered_known, threshold)
-            log.add("curves", "steps merged or cut", _n_steps_gone(ordered, ordered_known, kept))
+            log.add("curves", MERGED, _n_steps_gone(ordered, ordered_known, kept))
             if len(kept):
                 points.append(ordered_known.loc[kept, [*keys, "group", *_POINT_COLUMNS]])
             first_risk[group] = _risk_rows(ordered, keys, ticks, threshold)
@@ -83,6 +84,26 @@ def disclose_curves(
         if column in shown:
             shown[column] = shown[column].round(SURVIVAL_DECIMALS)
     return DisclosedCurves(shown, risk)
+
+
+def disclose_incidence(
+    incidence: pd.DataFrame, threshold: int, log: SuppressionLog
+) -> pd.DataFrame:
+    """Thin out curves of cumulative incidence as survival curves are.
+
+    Returns
+    -------
+    DataFrame
+        group, days, incidence, ci_low, ci_high. No people at risk: together with those of
+        the groups of a score they could give small ones back.
+    """
+    if incidence.empty:
+        return pd.DataFrame()
+    curves = incidence.rename(columns={"incidence": "survival"})
+    own = SuppressionLog()
+    points = disclose_curves(curves, threshold, own).points
+    log.add("incidence", MERGED, own.counts["curves", MERGED])
+    return points.rename(columns={"survival": "incidence"})
 
 
 _RISK_COUNTS = ("n_at_risk", "n_events_so_far")

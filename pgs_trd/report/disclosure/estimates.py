@@ -4,16 +4,9 @@ From a standard error and one of the two counts the other can be worked out, so 
 row whose cases or controls are few is hidden whole. The same holds for a pooled
 row less all of its strata but one.
 
-A risk remains. Where a row's counts are withheld because they differ by
-1..threshold from others that are shown, its estimates stay. The mark says that
-few people were left out; the standard errors of its scores say about how many,
-most nearly where another contrast of the stratum is shown with its counts. In four
-simulated studies of 5,000 people and 61 scores, each stratum's 421 to 607 cases of
-`mdd_vs_none` could be estimated so to within 10, half of them to within 3. To
-withhold these estimates too would leave no stratum of `mdd_vs_none` in one of the
-four, and none of the Cox model in three: ordinary studies lose a few people to a
-missing covariate or index date.
-Where even a rough number of them must not be known, do not publish these rows.
+Where a row's counts are withheld because they differ by 1..threshold from others
+that are shown, its estimates stay, with standard errors that are widened so that
+they do not tell the number: see `widening`.
 """
 
 from __future__ import annotations
@@ -37,8 +30,10 @@ from pgs_trd.report.disclosure.counts import (
     small_label,
 )
 from pgs_trd.report.disclosure.ledger import CLASSES_OF_SIDE, ClassLedger
+from pgs_trd.report.disclosure.widening import pool_again, widen, widening_factor
 
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
 Sides = tuple[int | None, int | None]
 ESTIMATES = ("beta", "se", "ci_low", "ci_high", "p_value", "log10_p")
 HETEROGENEITY = ("q", "q_p_value", "i2", "tau2")
@@ -53,6 +48,7 @@ SMALL_REASON = "estimate from 1 to threshold people on one side"
 LINKED_REASON = "estimate would give a hidden class count back"
 POOLED_REASON = "estimate would follow from the pooled one"
 NEAR_REASON = "count differs by 1 to threshold from another shown"
+WIDENED_REASON = "standard error widened: the counts are withheld"
 HETEROGENEITY_REASON = "heterogeneity would give hidden strata back"
 TIME_TO_TRD = "time_to_trd"
 """Stands for the contrast in tables of the Cox models, which have none."""
@@ -89,19 +85,20 @@ class ModelGate:
             return not self.ledger.is_open(strata, self.ledger.classes)
         return not all(self.ledger.is_open(strata, side) for side in sides)
 
-    def is_near_classes(
-        self, strata: Sequence[str], contrast: str, n_cases: int | None, n_controls: int | None
-    ) -> bool:
-        """Tell whether a model's counts differ from the class counts by a few people."""
+    def class_sides(self, strata: Sequence[str], contrast: str) -> Sides:
+        """Give the people of the class counts on each side of a contrast, if they are known."""
         sides = self.sides(contrast)
         if sides is None:
-            return False
-        return any(
-            count is not None
-            and self.ledger.knows(strata, side)
-            and is_near(count, [self.ledger.count(strata, side)], self.threshold)
-            for count, side in zip((n_cases, n_controls), sides, strict=True)
+            return None, None
+        first, second = (
+            self.ledger.count(strata, side) if self.ledger.knows(strata, side) else None
+            for side in sides
         )
+        return first, second
+
+    def is_near_classes(self, strata: Sequence[str], contrast: str, sides: Sides) -> bool:
+        """Tell whether a model's counts differ from the class counts by a few people."""
+        return _is_near_pair(sides, self.class_sides(strata, contrast), self.threshold)
 
 
 def disclose_strata(
@@ -135,17 +132,35 @@ def disclose_strata(
     reasons = pd.Series([_reason(row, gate) for row in as_records(shown)])
     _protect_from_pooled(shown, reasons, _with_contrast(pooled))
     near = _near_rows(shown, gate)
+    is_shown = (reasons == "").to_numpy()
+    factor = np.where(is_shown, _factors(shown, near, gate), 1.0)
+    # Where the factor is not known the estimates go.
+    reasons[is_shown & np.isnan(factor)] = NEAR_REASON
     for reason, rows in reasons.groupby(reasons):
         if reason:
             gate.log.add(name, str(reason), len(rows))
     gate.log.add(name, NEAR_REASON, int((near & (reasons == "")).sum()))
+    # Also where the factor happens to be 1: that it is would tell the number.
+    is_widened = near.to_numpy() & (reasons == "").to_numpy()
+    gate.log.add(name, WIDENED_REASON, int(is_widened.sum()))
+    factor = np.nan_to_num(factor, nan=1.0)
+    shown = widen(shown, factor).assign(se_widened=is_widened, factor=factor)
     return _blank(shown, (reasons != "").to_numpy(), near, gate.threshold)
 
 
 def disclose_pooled(
-    table: pd.DataFrame, strata: pd.DataFrame, gate: ModelGate, name: str
+    table: pd.DataFrame,
+    strata: pd.DataFrame,
+    gate: ModelGate,
+    name: str,
+    *,
+    pooled_from: pd.DataFrame,
+    method: str = "fixed",
 ) -> pd.DataFrame:
     """Put a table of pooled rows through the gate, after the strata it was made from.
+
+    `strata` are the disclosed rows, `pooled_from` the same rows before; rows that rest on
+    a widened stratum are pooled again by `method`.
 
     A pooled row is hidden if its own counts are small, or if it rests on one
     hidden stratum alone. Its counts are hidden if they, less the strata that
@@ -154,7 +169,8 @@ def disclose_pooled(
     """
     if table.empty:
         return pd.DataFrame()
-    shown = _with_contrast(table)
+    again = pool_again(table, pooled_from, strata, method) if len(strata) else table
+    shown = _with_contrast(again)
     shown = shown[[c for c in POOLED_COLUMNS if c in shown.columns]].reset_index(drop=True)
     parts = dict(list(strata.groupby(["contrast", "score"]))) if len(strata) else {}
     hidden = np.zeros(len(shown), dtype=bool)
@@ -239,7 +255,7 @@ def _near_rows(shown: pd.DataFrame, gate: ModelGate) -> pd.Series:
         )
         kept: list[Sides] = []
         for pair, _ in Counter(sides).most_common():
-            is_close = gate.is_near_classes(strata, str(contrast), *pair) or any(
+            is_close = gate.is_near_classes(strata, str(contrast), pair) or any(
                 _is_near_pair(pair, other, gate.threshold) for other in kept
             )
             if is_close:
@@ -247,6 +263,21 @@ def _near_rows(shown: pd.DataFrame, gate: ModelGate) -> pd.Series:
             else:
                 kept.append(pair)
     return near
+
+
+def _factors(shown: pd.DataFrame, near: pd.Series, gate: ModelGate) -> FloatArray:
+    """Give by what the standard errors of rows with withheld counts are multiplied."""
+    factors = np.ones(len(shown))
+    for (stratum, contrast), rows in shown[near].groupby(["stratum", "contrast"]):
+        name = str(contrast)
+        same = shown[(shown["stratum"] == stratum) & (shown["contrast"] == contrast)]
+        known = [gate.class_sides(gate.strata(str(stratum)), name)]
+        known += list({_sides_of(row) for row in as_records(same)})
+        for index, row in zip(rows.index, as_records(rows), strict=True):
+            factors[index] = widening_factor(
+                _sides_of(row), known, gate.threshold, is_cox=name == TIME_TO_TRD
+            )
+    return factors
 
 
 def _is_near_pair(one: Sides, other: Sides, threshold: int) -> bool:
@@ -261,14 +292,13 @@ def _pooled_counts_tell(
 ) -> bool:
     """Tell whether pooled counts would add to what the strata and class counts show."""
     contrast = str(row["contrast"])
-    if len(used):
-        n_blank = int((used["counts_hidden"]).sum())
-        if n_blank == 1:
-            return True
+    # What all strata lost together bounds what each did.
+    if len(used) and used["counts_hidden"].any():
+        return True
     if not strata:
         return False
     return gate.says_something_new(strata, contrast) or gate.is_near_classes(
-        strata, contrast, *_sides_of(row)
+        strata, contrast, _sides_of(row)
     )
 
 

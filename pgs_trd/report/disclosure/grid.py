@@ -2,15 +2,15 @@
 
 A reader of the page knows every number shown, that a row sums to its total and
 a column to its own, that a cell marked "≤20" lies in 1..20, and that one marked
-"withheld" is larger. `suppress_grid` hides cells until none of the hidden ones
-follows from that, and proves it: for each it has found a second table of whole
-numbers that the reader could not tell from the true one. The rows and columns of
-such a system form a network, so the corners of its polytope are whole numbers
-and a linear program is enough [1]_.
+"withheld" is larger. `suppress_grid` hides cells until, for all the reader knows,
+each hidden one may lie anywhere in an interval of at least `protection` people, and
+proves it: it has found tables of whole numbers, which the reader could not tell
+from the true one, at both ends. The rows and columns of such a system form a
+network, so the corners of its polytope are whole numbers and a linear program is
+enough [1]_.
 
-Hidden cells of one line are a group of people too, and its size is the total less
-what is shown. So no line shows its total where its hidden cells sum to
-1..threshold. Sums over several lines at once are not judged.
+Hidden cells are groups of people too, and the size of some follows from totals less
+what is shown, over one line or several. No such group is of 1..threshold people.
 
 References
 ----------
@@ -19,7 +19,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from pgs_trd.report.disclosure.counts import WITHHELD, is_small, small_label
+from pgs_trd.report.disclosure.groups import smallest_group
 
 SHOWN, SMALL, HIDDEN, ABSENT = range(4)
 IntArray = NDArray[np.int64]
@@ -71,6 +72,11 @@ class SuppressedGrid:
         return int((self.status == HIDDEN).sum())
 
 
+def protection(threshold: int) -> int:
+    """Give how wide, in people, the interval of a hidden cell must be: half the threshold."""
+    return threshold // 2
+
+
 def suppress_grid(
     counts: IntArray,
     threshold: int,
@@ -78,6 +84,7 @@ def suppress_grid(
     has_row_totals: bool = True,
     has_column_totals: bool = True,
     forced: NDArray[np.bool_] | None = None,
+    cost: Sequence[int] | None = None,
 ) -> SuppressedGrid:
     """Hide small counts of a two-way table, and as many more as protect them.
 
@@ -91,12 +98,17 @@ def suppress_grid(
         Whether the page shows the totals. The grand total needs both.
     forced : (n_rows + 1, n_columns + 1), optional
         Cells that another table already hides, totals included.
+    cost : (n_columns,), optional
+        What it costs to hide a cell of a column that protects another: those of the
+        lowest are taken first, of equal ones the smallest cell.
 
     Returns
     -------
     SuppressedGrid
-        No hidden cell of it can be computed from the shown ones, nor a sum of
-        1..threshold over all the hidden cells of a row or a column.
+        The shown numbers and the marks leave each hidden cell an interval of
+        `protection` people or more, unless nothing is left to hide: then the marks
+        alone, of a total of 20 that eleven small cells share, say, tell more. No sum of
+        1..threshold over hidden cells follows from the totals.
     """
     full = _with_totals(counts)
     status = np.where((full >= 1) & (full <= threshold), SMALL, SHOWN)
@@ -106,7 +118,10 @@ def suppress_grid(
         status[:, -1] = ABSENT
     if not has_column_totals:
         status[-1, :] = ABSENT
-    while (cell := _next_cell_to_hide(full, status, threshold)) is not None:
+    wanted = _reachable_widths(full, status, threshold)
+    of_column = np.zeros(counts.shape[1], dtype=np.int64) if cost is None else np.asarray(cost)
+    price = np.broadcast_to(np.append(of_column, 0), full.shape)
+    while (cell := _next_cell_to_hide(full, status, threshold, wanted, price)) is not None:
         status[cell] = HIDDEN
     return SuppressedGrid(full, status.astype(np.int64), threshold)
 
@@ -116,22 +131,41 @@ def _with_totals(counts: IntArray) -> IntArray:
     return np.vstack([rows, rows.sum(axis=0)]).astype(np.int64)
 
 
-def _next_cell_to_hide(full: IntArray, status: IntArray, threshold: int) -> Cell | None:
+def _reachable_widths(full: IntArray, status: IntArray, threshold: int) -> IntArray:
+    """Give how wide the interval of each cell must be, if it is hidden.
+
+    That is `protection`, or what the marks alone would leave if all were hidden: of
+    eleven small cells under a total of 20 or fewer none can be more than 10.
+    """
+    wanted = np.full(full.shape, protection(threshold), dtype=np.int64)
+    wanted[status == ABSENT] = 0
+    if (status == SMALL).any():
+        everything = np.where((status == SHOWN) & (full > 0), HIDDEN, status)
+        for cell, low, high in _intervals(full, everything, threshold, wanted):
+            wanted[cell] = min(wanted[cell], round(high - low))
+    return wanted
+
+
+def _next_cell_to_hide(
+    full: IntArray, status: IntArray, threshold: int, wanted: IntArray, price: IntArray
+) -> Cell | None:
     """Give the smallest cell that protects an exposed one, or None if all are safe."""
     for line in _lines(full.shape):
         unknown = [cell for cell in line if status[cell] != SHOWN]
         if len(unknown) == 1 and status[unknown[0]] != ABSENT:
-            return _smallest_shown(line, full, status)
+            return _cheapest_shown(line, full, status, price)
         if _tells_small_sum(line, full, status, threshold):
-            return _smallest_shown(line, full, status)
-    exposed = exposed_cells(full, status, threshold)
+            return _cheapest_shown(line, full, status, price)
+    exposed = exposed_cells(full, status, threshold, wanted)
     if not exposed:
-        return None
+        return _protector_of_group(full, status, threshold, price)
     row, column = exposed[0]
     neighbours = [cell for line in _lines(full.shape) for cell in line
                   if cell[0] == row or cell[1] == column]  # fmt: skip
     everywhere = [cell for line in _lines(full.shape) for cell in line]
-    return _smallest_shown(neighbours, full, status) or _smallest_shown(everywhere, full, status)
+    return _cheapest_shown(neighbours, full, status, price) or _cheapest_shown(
+        everywhere, full, status, price
+    )
 
 
 def _tells_small_sum(line: list[Cell], full: IntArray, status: IntArray, threshold: int) -> bool:
@@ -140,6 +174,33 @@ def _tells_small_sum(line: list[Cell], full: IntArray, status: IntArray, thresho
         return False
     hidden = [int(full[cell]) for cell in line[:-1] if status[cell] != SHOWN]
     return is_small(sum(hidden), threshold)
+
+
+def _protector_of_group(
+    full: IntArray, status: IntArray, threshold: int, price: IntArray
+) -> Cell | None:
+    """Give a cell to hide if the totals of several lines together give a small group."""
+    hidden = [(int(i), int(j)) for i, j in np.argwhere(status[:-1, :-1] != SHOWN)]
+    totals = [line[-1] for line in _lines(full.shape) if status[line[-1]] == SHOWN]
+    totals = list(dict.fromkeys(totals))
+    last = full.shape[0] - 1, full.shape[1] - 1
+    equations = np.array(
+        [
+            [(row in (i, last[0])) and (column in (j, last[1])) for i, j in hidden]
+            for row, column in totals
+        ],
+        dtype=np.float64,
+    ).reshape(len(totals), len(hidden))
+    counts = np.array([full[cell] for cell in hidden], dtype=np.int64)
+    group = smallest_group(equations, counts, threshold)
+    if group is None:
+        return None
+    used = [totals[number] for number in group.totals]
+    neighbours = [
+        cell for line in _lines(full.shape) for cell in line
+        if any(cell[0] == row or cell[1] == column for row, column in used)
+    ]  # fmt: skip
+    return _cheapest_shown(neighbours, full, status, price)
 
 
 def _lines(shape: tuple[int, ...]) -> Iterator[list[Cell]]:
@@ -151,23 +212,40 @@ def _lines(shape: tuple[int, ...]) -> Iterator[list[Cell]]:
         yield [(row, column) for row in range(n_rows)]
 
 
-def _smallest_shown(cells: list[Cell], full: IntArray, status: IntArray) -> Cell | None:
-    """Give the smallest non-zero shown cell, a total only if there is nothing else."""
+def _cheapest_shown(
+    cells: list[Cell], full: IntArray, status: IntArray, price: IntArray
+) -> Cell | None:
+    """Give the cheapest, then smallest, non-zero shown cell; a total if there is nothing else."""
     last = full.shape[0] - 1, full.shape[1] - 1
     candidates = [
-        ((row == last[0]) + (column == last[1]), int(full[row, column]), (row, column))
+        (
+            (row == last[0]) + (column == last[1]),
+            int(price[row, column]),
+            int(full[row, column]),
+            (row, column),
+        )
         for row, column in cells
         if status[row, column] == SHOWN and full[row, column] > 0
     ]
-    return min(candidates)[2] if candidates else None
+    return min(candidates)[3] if candidates else None
 
 
-def exposed_cells(full: IntArray, status: IntArray, threshold: int) -> list[Cell]:
-    """List the hidden cells whose value follows from what is shown.
+def exposed_cells(full: IntArray, status: IntArray, threshold: int, wanted: IntArray) -> list[Cell]:
+    """List the hidden cells whose interval is narrower than `wanted` says."""
+    return [
+        cell
+        for cell, low, high in _intervals(full, status, threshold, wanted)
+        if high - low < wanted[cell]
+    ]
+
+
+def _intervals(
+    full: IntArray, status: IntArray, threshold: int, wanted: IntArray
+) -> list[tuple[Cell, float, float]]:
+    """Give hidden cells with values that they may have, as far apart as `wanted` if they can be.
 
     Minimises and maximises each hidden cell over all tables that fit the shown
-    numbers and the marks. A solution that differs from the truth in other cells
-    as well clears those at the same time.
+    numbers and the marks, unless the tables found so far are far enough apart.
     """
     unknown = [(int(i), int(j)) for i, j in np.argwhere(status != SHOWN)]
     if not unknown:
@@ -175,13 +253,14 @@ def exposed_cells(full: IntArray, status: IntArray, threshold: int) -> list[Cell
     truth = np.array([full[cell] for cell in unknown], dtype=np.float64)
     matrix = _line_matrix(full.shape, unknown)
     bounds = [_bounds(int(status[cell]), threshold) for cell in unknown]
-    is_safe = np.array([status[cell] == ABSENT for cell in unknown])
-    for index in range(len(unknown)):
+    low, high = truth.copy(), truth.copy()
+    for index, cell in enumerate(unknown):
         for sign in (1.0, -1.0):
-            if is_safe[index]:
+            if high[index] - low[index] >= wanted[cell]:
                 break
-            is_safe |= _other_table(matrix, truth, bounds, index, sign)
-    return [cell for cell, safe in zip(unknown, is_safe, strict=True) if not safe]
+            other = _other_table(matrix, truth, bounds, index, sign)
+            low, high = np.minimum(low, other), np.maximum(high, other)
+    return list(zip(unknown, low.tolist(), high.tolist(), strict=True))
 
 
 def _bounds(status: int, threshold: int) -> tuple[int, int | None]:
@@ -206,16 +285,14 @@ def _other_table(
     bounds: list[tuple[int, int | None]],
     index: int,
     sign: float,
-) -> NDArray[np.bool_]:
-    """Move one cell as far as the shown numbers allow; tell which cells moved with it."""
+) -> FloatArray:
+    """Move one cell as far as the shown numbers allow; give the table that does it."""
     objective = np.zeros(len(truth))
     objective[index] = sign
     # The sum of a row can only be unbounded upwards: a total of 10 times all is far enough.
-    ceiling = 10 * int(truth.sum()) + 10
+    ceiling = 10 * int(truth.sum()) + 1000
     capped = [(low, ceiling if high is None else high) for low, high in bounds]
     solution = linprog(
         objective, A_eq=matrix, b_eq=matrix @ truth, bounds=capped, method="highs-ds"
     )
-    if not solution.success:
-        return np.zeros(len(truth), dtype=bool)
-    return np.asarray(np.abs(np.asarray(solution.x, dtype=np.float64) - truth) > 0.5)
+    return truth if not solution.success else np.rint(np.asarray(solution.x, dtype=np.float64))

@@ -19,6 +19,8 @@ CLASSES_OF_SIDE: dict[str, tuple[str, ...]] = {
     "none": ("no_mdd",),
 }
 """Phenotypes that stand on each side of a contrast such as `trd_vs_responsive`."""
+COST_OF_CLASS = {"neither": 0, "no_mdd": 1, "responsive": 2, "trd": 3}
+"""What is lost with a class that protects another: the main contrast is the last to go."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def open_ledger(class_counts: pd.DataFrame, threshold: int, log: SuppressionLog)
     rows = class_counts[["stratum", "phenotype", "n_people"]].itertuples(index=False)
     for stratum, phenotype, n_people in rows:
         counts[strata.index(str(stratum)), classes.index(str(phenotype))] += int(n_people)
-    grid = suppress_grid(counts, threshold)
+    cost = [COST_OF_CLASS.get(name, 1) for name in classes]
+    grid = suppress_grid(counts, threshold, cost=cost)
     log.add("class_counts", "count of 1 to threshold", grid.n_small)
     log.add("class_counts", "would give a small count back", grid.n_hidden)
     return ClassLedger(strata, classes, grid)

@@ -1,0 +1,207 @@
+"""What can be told of a study before its files are looked into: names, columns, choices."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pgs_trd.errors import PgsTrdError
+from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
+from pgs_trd.models import CONTRASTS
+from pgs_trd.phenotype import list_grids, load_definition
+from pgs_trd.study.marks import Fault, Place
+from pgs_trd.study.sections import StudyConfig
+from pgs_trd.tables import read_table, require_columns
+
+SCORING_FILES = ("read_freq", "chain", "keep", "remove", "extract", "exclude", "update_sex",
+                 "sample")  # fmt: skip
+
+MOST_VALUES = 10
+
+
+def find_faults(config: StudyConfig) -> list[Fault]:
+    """List everything that is wrong with a study whose keys are right.
+
+    Parameters
+    ----------
+    config
+        With absolute paths, and files in the place of patterns of weights.
+    """
+    return [
+        *_missing_files(config),
+        *_genotype_faults(config),
+        *_choice_faults(config),
+        *_definition_faults(config),
+        *_trait_faults(config),
+        *_covariate_faults(config),
+        *_output_faults(config),
+    ]
+
+
+def _missing_files(config: StudyConfig) -> Iterator[Fault]:
+    source = config.records.source
+    named: list[tuple[Place, Path | None]] = [
+        (("covariates", "file"), config.covariates.file),
+        (("traits",), config.traits),
+        (("truth",), config.truth),
+    ]
+    if isinstance(source, Path):
+        named.append((("records", "source"), source))
+    else:
+        named += [(("records", "source", name), path) for name, path in source.items()]
+    named += [(("scoring", name), getattr(config.scoring, name)) for name in SCORING_FILES]
+    for place, path in named:
+        if path is not None and not path.exists():
+            yield Fault(place, f"no such file: {path}")
+
+
+def _genotype_faults(config: StudyConfig) -> Iterator[Fault]:
+    path = config.genotypes
+    if is_pattern(path):
+        try:
+            expand_pattern(path)
+        except PgsTrdError as error:
+            yield Fault(("genotypes",), f"genotypes: {error}")
+        return
+    if not path.exists() and not glob.glob(glob.escape(str(path)) + ".*"):
+        yield Fault(("genotypes",), f"no such genotypes: {path}")
+
+
+def _choice_faults(config: StudyConfig) -> Iterator[Fault]:
+    known = ", ".join(CONTRASTS)
+    for number, name in enumerate(config.contrasts):
+        if name not in CONTRASTS:
+            yield Fault(("contrasts", number), f"unknown contrast {name!r}; there are {known}")
+    if len(set(config.contrasts)) < len(config.contrasts):
+        yield Fault(("contrasts",), "contrasts: one is named twice")
+    for number, name in enumerate(config.sensitivity.contrasts or []):
+        if name not in config.contrasts:
+            yield Fault(
+                ("sensitivity", "contrasts", number),
+                f"sensitivity.contrasts: {name!r} is not among the contrasts of the study, "
+                f"{', '.join(config.contrasts)}",
+            )
+    scoring = config.scoring
+    for one, other in (("keep", "remove"), ("extract", "exclude")):
+        file = getattr(scoring, one)
+        if file is not None and file == getattr(scoring, other):
+            yield Fault(("scoring", one), f"scoring: {one} and {other} are the same file")
+    if scoring.missing == "zero" and scoring.scale != "none":
+        yield Fault(
+            ("scoring", "missing"),
+            f"scoring.missing: 'zero' copies are no mean ones, and scale {scoring.scale!r} takes "
+            "the mean off: leave missing at 'mean'",
+        )
+
+
+def _definition_faults(config: StudyConfig) -> Iterator[Fault]:
+    further = config.sensitivity.definitions or []
+    named: list[tuple[Place, str]] = [(("definition",), config.definition)]
+    named += [(("sensitivity", "definitions", n), name) for n, name in enumerate(further)]
+    for place, name in named:
+        try:
+            load_definition(name)
+        except PgsTrdError as error:
+            yield Fault(place, f"definition: {error}")
+    if len({config.definition, *further}) < 1 + len(further):
+        yield Fault(
+            ("sensitivity", "definitions"),
+            "sensitivity.definitions: one stands twice, or is the main definition",
+        )
+    grid = config.sensitivity.grid
+    if grid is not None and grid not in list_grids():
+        yield Fault(
+            ("sensitivity", "grid"),
+            f"no grid {grid!r}; there are: {', '.join(list_grids())}",
+        )
+
+
+def _trait_faults(config: StudyConfig) -> Iterator[Fault]:
+    if config.traits is None or not config.traits.is_file():
+        return
+    columns = ("score", "trait", "domain")
+    try:
+        table = read_table(config.traits, text_columns=columns)
+        require_columns(table, columns, config.traits.name)
+    except PgsTrdError as error:
+        yield Fault(("traits",), f"traits: {error}")
+        return
+    n_twice = int(table["score"].duplicated().sum())
+    if n_twice:
+        yield Fault(("traits",), f"traits: {n_twice} scores of {config.traits.name} stand twice")
+    if config.curve_score not in set(table["score"]):
+        yield Fault(
+            ("curve_score",),
+            f"curve_score {config.curve_score!r} is no score of {config.traits.name}",
+        )
+
+
+def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
+    covariates = config.covariates
+    if not covariates.file.is_file():
+        return
+    try:
+        table = read_table(covariates.file)
+    except PgsTrdError as error:
+        yield Fault(("covariates", "file"), f"covariates.file: {error}")
+        return
+    wanted: list[tuple[Place, str]] = [(("covariates", "file"), "person_id")]
+    wanted += [(("covariates", "columns", n), name) for n, name in enumerate(covariates.columns)]
+    if covariates.stratum:
+        wanted.append((("covariates", "stratum"), covariates.stratum))
+    for place, name in wanted:
+        if name not in table.columns:
+            yield Fault(place, f"{covariates.file.name} has no column {name!r}")
+    if "person_id" in table.columns and table["person_id"].duplicated().any():
+        yield Fault(
+            ("covariates", "file"),
+            f"{covariates.file.name}: {int(table['person_id'].duplicated().sum()):,} rows are of "
+            "people who have one already; it takes one row a person",
+        )
+    for number, name in enumerate(covariates.columns):
+        if name in ("person_id", covariates.stratum):
+            yield Fault(
+                ("covariates", "columns", number),
+                f"covariates.columns: {name!r} is the column of "
+                f"{'people' if name == 'person_id' else 'strata'}, and no covariate",
+            )
+    within = config.sensitivity.within
+    if within is not None and within not in covariates.columns:
+        yield Fault(
+            ("sensitivity", "within"),
+            f"sensitivity.within: {within!r} is not among the covariates that are adjusted for",
+        )
+    elif within in table.columns and table[within].nunique() > MOST_VALUES:
+        yield Fault(
+            ("sensitivity", "within"),
+            f"sensitivity.within: {within!r} has {table[within].nunique():,} values, "
+            f"{MOST_VALUES} are the most",
+        )
+    for name in config.models.splines or {}:
+        if name not in covariates.columns:
+            yield Fault(
+                ("models", "splines", name),
+                f"models.splines: {name!r} is not among the covariates that are adjusted for",
+            )
+    if covariates.stratum in table.columns and covariates.strata is not None:
+        labels = sorted({str(label) for label in table[covariates.stratum].dropna()})
+        for number, name in enumerate(covariates.strata):
+            if name not in labels:
+                yield Fault(
+                    ("covariates", "strata", number),
+                    f"strata: {name!r} is no {covariates.stratum} of {covariates.file.name}, "
+                    f"which has {', '.join(labels)}",
+                )
+
+
+def _output_faults(config: StudyConfig) -> Iterator[Fault]:
+    """Find out whether the output could be written, without making anything."""
+    folder = config.output
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        yield Fault(("output",), f"output: {folder} is a file, not a folder")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield Fault(("output",), f"output: cannot write into {folder}")

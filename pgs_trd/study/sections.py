@@ -1,0 +1,262 @@
+"""The keys of a study file, their kinds and their defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+TITLE = "Polygenic scores and treatment-resistant depression"
+Share = Annotated[float, Field(ge=0, le=1)]
+PValue = Annotated[float, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """Part of a study file: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Scoring(Section):
+    """How weight files are matched and people scored; the options of `pgs-trd score`.
+
+    Attributes
+    ----------
+    columns
+        Our names of columns to the weight files'.
+    palindromes
+        What becomes of A/T and C/G variants.
+    missing
+        What a missing call counts as: its expectation, or no effect allele.
+    min_overlap
+        A score of which a smaller share of rows match fails.
+    by
+        Whether variants are found by chromosome and position, or by id.
+    scale
+        Whether copies are counted as they are, less their mean, or also over their SD.
+    male_x
+        What a man's chromosome X counts.
+    read_freq
+        A table of allele frequencies, in place of the sample's own.
+    small_sample
+        Whether frequencies may be taken from fewer than 50 people.
+    check_frequencies
+        Whether frequencies of weight files are compared with those of the genotypes.
+    p_thresholds
+        One score for each, of the rows with at most that p-value.
+    chain
+        A chain file that lifts the weights to the genotypes' build.
+    keep, remove, extract, exclude
+        Files of people and of variants.
+    update_sex
+        A file of the sex of people, for chromosome X.
+    sample
+        The .sample of a BGEN.
+    vcf_field, half_calls
+        How a VCF is read.
+    """
+
+    columns: dict[str, str | list[str]] | None = None
+    palindromes: Literal["drop", "keep", "frequency"] = "drop"
+    missing: Literal["mean", "zero"] = "mean"
+    min_overlap: Share = 0.75
+    by: Literal["position", "id"] = "position"
+    scale: Literal["none", "center", "standardize"] = "none"
+    male_x: Literal["0..2", "0..1"] = "0..2"
+    read_freq: Path | None = None
+    small_sample: bool = False
+    check_frequencies: bool = False
+    p_thresholds: list[PValue] | None = Field(default=None, min_length=1)
+    chain: Path | None = None
+    keep: Path | None = None
+    remove: Path | None = None
+    extract: Path | None = None
+    exclude: Path | None = None
+    update_sex: Path | None = None
+    sample: Path | None = None
+    vcf_field: Literal["auto", "GT", "DS"] = "auto"
+    half_calls: Literal["missing", "haploid", "reference", "error"] = "missing"
+
+
+class Trials(Section):
+    """How prescriptions become treatment trials; see `build_trials`."""
+
+    gap_days: int = Field(default=30, ge=0)
+    default_supply_days: int = Field(default=30, ge=1)
+
+
+class Records(Section):
+    """Where the health records lie; see `open_ehr`.
+
+    Attributes
+    ----------
+    source
+        A folder or .duckdb file in the OMOP common data model, or the flat
+        tables by name (prescriptions, diagnoses, persons, ...).
+    columns
+        For each table, our column names to the file's.
+    """
+
+    source: Path | dict[str, Path]
+    columns: dict[str, dict[str, str]] | None = None
+
+
+class Covariates(Section):
+    """Covariates of every person, with the stratum each belongs to."""
+
+    file: Path
+    columns: list[str] = Field(min_length=1)
+    stratum: str | None = "ancestry"
+    strata: list[str] | None = Field(default=None, min_length=1)
+
+
+class Models(Section):
+    """How models are fitted and pooled; options of `associate`, `progression` and `meta`.
+
+    Attributes
+    ----------
+    method
+        Maximum likelihood, Firth's penalised one, or that where the likelihood has no
+        maximum.
+    se
+        Kind of standard error; of Cox models robust in the place of HC0 and HC1.
+    standardise
+        Whose standard deviation is the unit of a score.
+    splines
+        Covariates as restricted cubic splines, each with its number of knots.
+    min_events_per_parameter
+        A model with fewer events per coefficient has a status and no numbers.
+    meta_method
+        How strata are pooled.
+    """
+
+    method: Literal["auto", "ml", "firth"] = "auto"
+    se: Literal["model", "HC0", "HC1"] = "model"
+    standardise: Literal["stratum", "controls", "none"] = "stratum"
+    splines: dict[str, Annotated[int, Field(ge=3, le=7)]] | None = None
+    min_events_per_parameter: float = Field(default=10.0, ge=0)
+    meta_method: Literal["fixed", "dl", "reml", "pm"] = "fixed"
+
+    @property
+    def of_logistic(self) -> dict[str, Any]:
+        """Options of `associate`."""
+        return self.model_dump(exclude={"meta_method"})
+
+    @property
+    def of_cox(self) -> dict[str, Any]:
+        """Options of `progression`; people without the event are no controls there."""
+        changed = {
+            "se": "model" if self.se == "model" else "robust",
+            "standardise": "none" if self.standardise == "none" else "stratum",
+        }
+        return self.of_logistic | changed
+
+
+class Sensitivity(Section):
+    """What is worked out again: under other definitions, and within groups of people.
+
+    Attributes
+    ----------
+    definitions
+        Further definitions: ids of presets, or files.
+    grid
+        A grid of definitions by its name; "grid" is three responsive by five resistant.
+    contrasts
+        Contrasts to repeat, of those of the study; None is the first of them.
+    within
+        A covariate with few values, such as sex: the estimates are repeated within each,
+        and its interaction with the score is tested.
+    """
+
+    definitions: list[str] | None = Field(default=None, min_length=1)
+    grid: str | None = None
+    contrasts: list[str] | None = Field(default=None, min_length=1)
+    within: str | None = None
+
+    @property
+    def has_definitions(self) -> bool:
+        """Whether the estimates are to be repeated under other definitions."""
+        return self.definitions is not None or self.grid is not None
+
+
+class Disclosure(Section):
+    """What may leave the report.
+
+    Attributes
+    ----------
+    suppress_counts_up_to
+        Counts from 1 to this number never leave the report; 0 hides none.
+    round_counts_to
+        Shown counts are rounded to a multiple of this; 1 leaves them as they are.
+    """
+
+    suppress_counts_up_to: int = Field(default=20, ge=0)
+    round_counts_to: int = Field(default=1, ge=1)
+
+    @field_validator("suppress_counts_up_to")
+    @classmethod
+    def _hides_more_than_one_count(cls, limit: int) -> int:
+        if limit == 1:
+            raise ValueError("1 would hide the number 1 behind the mark ≤1: give 0, or 2 or more")
+        return limit
+
+
+class StudyConfig(Section):
+    """A whole study.
+
+    Attributes
+    ----------
+    genotypes
+        A genotype file, prefix or pattern; see `open_genotypes`.
+    weights
+        Weight files; patterns such as ``weights/*.txt.gz`` stand for many, a folder
+        for those in it.
+    traits
+        A table with columns score, trait, domain that names the scores.
+    definition
+        The main definition: the id of a preset, or a file.
+    sensitivity
+        Other definitions under which the estimates are repeated.
+    curve_score
+        The score whose fifths are drawn as Kaplan-Meier curves.
+    disclosure
+        What may leave the report.
+    truth
+        Of a simulated biobank: a table with columns score, contrast, beta.
+    output
+        The folder for everything that the study writes.
+    """
+
+    title: str = TITLE
+    genotypes: Path
+    weights: list[Path] = Field(min_length=1)
+    traits: Path | None = None
+    records: Records
+    covariates: Covariates
+    definition: str = "adequate2"
+    contrasts: list[str] = Field(
+        default=["trd_vs_responsive", "trd_vs_none", "mdd_vs_none"], min_length=1
+    )
+    origin: Literal["first_diagnosis", "first_antidepressant"] = "first_diagnosis"
+    curve_score: str
+    scoring: Scoring = Scoring()
+    trials: Trials = Trials()
+    models: Models = Models()
+    sensitivity: Sensitivity = Sensitivity()
+    disclosure: Disclosure = Disclosure()
+    truth: Path | None = None
+    output: Path = Path("results")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_limit_from_its_old_place(cls, content: Any) -> Any:
+        """Read `suppress_counts_up_to` where it stood before there was `disclosure`."""
+        name = "suppress_counts_up_to"
+        if not isinstance(content, dict) or name not in content:
+            return content
+        section = content.get("disclosure") or {}
+        if not isinstance(section, dict) or name in section:
+            return content
+        rest = {key: value for key, value in content.items() if key != name}
+        return {**rest, "disclosure": {**section, name: content[name]}}

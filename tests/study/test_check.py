@@ -1,0 +1,137 @@
+"""`pgs-trd check` looks into the files of a study, and `init` writes a file that passes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pgs_trd.cli.app import app
+from pgs_trd.errors import UsageError
+from pgs_trd.simulate import Biobank
+from pgs_trd.study import check_study, load_config
+from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.template import study_schema, write_template
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "reference" / "study.schema.json"
+
+
+@pytest.fixture
+def study(biobank: Biobank, tmp_path: Path) -> dict[str, object]:
+    """Content of a right study file, with absolute paths."""
+    return {
+        "genotypes": str(biobank.genotypes),
+        "weights": [str(biobank.weights / "*.txt.gz")],
+        "traits": str(biobank.traits),
+        "records": {"source": str(biobank.records)},
+        "covariates": {"file": str(biobank.covariates), "columns": ["sex", "PC1"]},
+        "curve_score": "SIM000048",
+        "output": str(tmp_path / "results"),
+    }
+
+
+def check(study: dict[str, object], folder: Path) -> StudyConfig:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return check_study(folder / "study.yaml")
+
+
+def test_check__finds_nothing_wrong_with_a_right_study(study, tmp_path: Path):
+    """The demo's files, and nothing is written on the way."""
+    assert len(check(study, tmp_path).weights) == 61
+    assert not (tmp_path / "results").exists()
+
+
+def test_check__finds_faults_of_several_files_at_once(study, tmp_path: Path):
+    """Each would else stop the study at another step, the last one after hours."""
+    (tmp_path / "weights.txt").write_text("a b\n1 2\n")
+    (tmp_path / "covariates.tsv").write_text("person_id\tancestry\tsex\tPC1\nnobody\tEUR\t1\t0\n")
+    (tmp_path / "omop").mkdir()
+    study["weights"] = ["weights.txt"]
+    study["covariates"] = {"file": "covariates.tsv", "columns": ["sex", "PC1"]}
+    study["records"] = {"source": "omop"}
+
+    with pytest.raises(UsageError, match=r"study.yaml: 3 faults") as caught:
+        check(study, tmp_path)
+
+    message = str(caught.value)
+    assert "line 2: weights: weights.txt" in message
+    assert "none of the 900 people of genotypes is among the 1 of covariates.tsv" in message
+    assert "records: omop: 2 faults" in message
+    assert "nobody" not in message
+
+
+def test_check__knows_the_scores_that_the_weights_will_make(study, tmp_path: Path):
+    """A misspelt score of the curves would be found after all the scoring."""
+    del study["traits"]
+    with pytest.raises(UsageError, match="no weight file makes a score named 'SIM48'"):
+        check(study | {"curve_score": "SIM48"}, tmp_path)
+
+
+def test_check__finds_a_stratum_of_which_nobody_has_genotypes(study, tmp_path: Path):
+    """It could give no estimate."""
+    rows = "nobody\tEAS\t1\t0\n"
+    rows += (Path(str(study["genotypes"]) + ".fam").read_text().split()[1]) + "\tEUR\t1\t0\n"
+    (tmp_path / "covariates.tsv").write_text("person_id\tancestry\tsex\tPC1\n" + rows)
+    study["covariates"] = {
+        "file": "covariates.tsv", "columns": ["sex", "PC1"], "strata": ["EUR", "EAS"],
+    }  # fmt: skip
+
+    with pytest.raises(UsageError, match="strata: nobody of 'EAS' is among the people of"):
+        check(study, tmp_path)
+
+
+def test_init__writes_a_file_that_passes_the_check(biobank: Biobank, tmp_path: Path):
+    """With the study's files named there is nothing left to fill in."""
+    path = tmp_path / "study.yaml"
+    arguments = [
+        "init", str(path), "--genotypes", str(biobank.genotypes),
+        "--weights", str(biobank.weights / "*.txt.gz"), "--records", str(biobank.records),
+        "--covariates", str(biobank.covariates), "--traits", str(biobank.traits),
+    ]  # fmt: skip
+
+    made = CliRunner().invoke(app, arguments)
+    checked = CliRunner().invoke(app, ["check", str(path)])
+
+    assert made.exit_code == 0, made.output
+    assert checked.output == "study.yaml: no faults; 61 weight files, 3 contrasts\n"
+    assert load_config(path).covariates.columns[:3] == ["sex", "birth_year", "PC1"]
+    assert path.read_text().count("#") > 15
+
+
+def test_init__without_files_writes_right_keys_and_the_defaults(tmp_path: Path):
+    """What its comments call the default must be it; only files are for the user to name."""
+    text = write_template(tmp_path / "study.yaml")
+
+    config = StudyConfig.model_validate(yaml.safe_load(text))
+
+    written = yaml.safe_load(text)
+    for section in ("scoring", "trials", "models", "disclosure"):
+        kind = type(getattr(config, section))
+        for key, value in written[section].items():
+            assert kind.model_fields[key].default == value, f"{section}.{key}"
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        check_study(tmp_path / "study.yaml")
+    faults = str(caught.value).splitlines()[1:]
+    assert all("no such" in fault or "no weight file" in fault for fault in faults), faults
+
+
+def test_init__leaves_a_file_that_is_there(tmp_path: Path):
+    """Somebody's choices are in it."""
+    (tmp_path / "study.yaml").write_text("mine")
+
+    result = CliRunner().invoke(app, ["init", str(tmp_path / "study.yaml")])
+
+    assert isinstance(result.exception, UsageError)
+    assert (tmp_path / "study.yaml").read_text() == "mine"
+
+
+def test_schema__in_the_docs_is_the_one_that_is_printed():
+    """Editors check study files by it; `pgs-trd init --schema` writes it anew."""
+    printed = CliRunner().invoke(app, ["init", "--schema"]).output
+
+    assert json.loads(printed) == study_schema()
+    assert SCHEMA.read_text() == printed
