@@ -1,68 +1,262 @@
-"""Health records to treatment trials, classes and follow-up."""
+"""Health records to treatment trials, classes, follow-up, and what is made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pgs_trd.ehr import build_trials, diagnosis_flow, open_ehr, prescription_flow
-from pgs_trd.phenotype import classify, follow_up, load_definition
+import pandas as pd
+
+from pgs_trd.ehr import Ehr, build_trials, diagnosis_flow, open_ehr, prescription_flow
+from pgs_trd.ehr.connect import is_url, parse_url
+from pgs_trd.errors import UsageError
+from pgs_trd.phenotype import (
+    Phenotype,
+    at_landmark,
+    classify_grid,
+    compare_definitions,
+    count_overlaps,
+    draw_overlaps,
+    find_perinatal,
+    follow_up,
+    plink2_table,
+    regenie_table,
+    survival_table,
+)
 from pgs_trd.provenance import describe_run, write_sidecar
-from pgs_trd.tables import make_folder, write_table
+from pgs_trd.steps.outputs import stage_outputs
+from pgs_trd.steps.phenotype_options import (
+    Extras,
+    FollowUp,
+    Gates,
+    Origin,
+    plain_options,
+    read_families,
+)
+from pgs_trd.tables import make_folder, replace_on_success, write_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EXPORT_FILES: Mapping[str, str] = {
+    "regenie": "regenie.txt",
+    "plink2": "plink2.txt",
+    "survival": "survival.tsv",
+}
+_OPTIONAL = (
+    *EXPORT_FILES.values(),
+    "definitions.tsv",
+    "concordance.tsv",
+    "overlaps.tsv",
+    "overlaps.svg",
+    "landmark.parquet",
+    "perinatal.parquet",
+    "perinatal_attrition.tsv",
+    "phenotype.*.parquet",
+    "follow_up.*.parquet",
+    "attrition.*.tsv",
+)
+_MAIN = (
+    "trials.parquet",
+    "phenotype.parquet",
+    "phenotype.parquet.json",
+    "follow_up.parquet",
+    "attrition.tsv",
+)
 
 
 def phenotype_step(
-    source: Path | Mapping[str, Path],
+    source: Path | str | Mapping[str, Path],
     out: Path,
     *,
     columns: Mapping[str, Mapping[str, str]] | None = None,
     definition: str = "adequate2",
-    origin: Literal["first_diagnosis", "first_antidepressant"] = "first_diagnosis",
+    origin: Origin = "first_diagnosis",
     gap_days: int = 30,
     default_supply_days: int = 30,
+    stockpile: bool = False,
+    gates: Gates | None = None,
+    followed: FollowUp | None = None,
+    extras: Extras | None = None,
     threads: int | None = None,
     memory_mb: int | None = None,
 ) -> dict[str, Any]:
     """Build trials, classes and follow-up; write them into the folder `out`.
 
     The sidecar of the classes counts the rows that cleaning left out, by reason.
+    Nothing is written before all is computed; what an earlier run left in the folder
+    of what is not asked for now is deleted.
+
+    Parameters
+    ----------
+    source
+        As `open_ehr` takes it.
 
     Returns
     -------
     description
         What the sidecar of the classes holds.
     """
-    make_folder(out)
+    gates, followed, extras = gates or Gates(), followed or FollowUp(), extras or Extras()
+    definitions = extras.definitions(definition)
+    inputs = _inputs(source, followed.enrolment, extras.fam)
+    _check(out, inputs, extras)
+    enrolment, data_end = followed.read_enrolment(), followed.read_data_end()
     ehr = open_ehr(source, columns=columns, threads=threads, memory_mb=memory_mb)
-    rules = load_definition(definition)
-    trials = build_trials(ehr, gap_days=gap_days, default_supply_days=default_supply_days)
-    phenotype = classify(ehr, trials, rules)
-    followed = follow_up(ehr, phenotype, origin=origin)
-    write_table(trials, out / "trials.parquet")
-    write_table(phenotype.table, out / "phenotype.parquet")
-    write_table(followed, out / "follow_up.parquet")
-    write_table(phenotype.attrition, out / "attrition.tsv")
+    trials = build_trials(
+        ehr, gap_days=gap_days, default_supply_days=default_supply_days, stockpile=stockpile
+    )
+    trials = gates.apply(ehr, trials)
+    phenotypes = classify_grid(ehr, trials, definitions)
+    main = next(iter(phenotypes.values()))
     options = {
-        "definition": rules.id,
-        "definition_version": rules.version,
-        "definition_hash": rules.hash,
+        "definition": main.definition.id,
+        "definition_version": main.definition.version,
+        "definition_hash": main.definition.hash,
+        "other_definitions": {each.id: each.hash for each in definitions[1:]},
         "origin": origin,
         "gap_days": gap_days,
         "default_supply_days": default_supply_days,
+        "stockpile": stockpile,
+        **plain_options(gates),
+        **plain_options(followed),
+        **{name: value for name, value in plain_options(extras).items() if name != "compare"},
     }
-    files = [source] if isinstance(source, Path) else list(source.values())
-    inputs = [file for path in files for file in _table_files(path)]
-    facts = {
-        "n_people": len(phenotype.table),
-        "n_trials": len(trials),
-        "notes": list(ehr.notes),
-        "prescription_rows": prescription_flow(ehr).to_dict("records"),
-        "diagnosis_rows": diagnosis_flow(ehr).to_dict("records"),
-    }
-    description = describe_run("phenotype", options, inputs, **facts)
-    write_sidecar(description, out / "phenotype.parquet")
+    with stage_outputs(out / "phenotype.parquet") as staged:
+        tables = _Tables(staged.parent, ehr, trials, phenotypes)
+        main_followed = tables.write_classes(
+            origin=origin,
+            washout_days=followed.washout_days,
+            enrolment=enrolment,
+            data_end=data_end,
+        )
+        tables.write_extras(extras, main_followed)
+        facts = {
+            "source": parse_url(str(source)).name if is_url(source) else None,
+            "n_people": len(main.table),
+            "n_trials": len(trials),
+            "notes": list(ehr.notes),
+            "prescription_rows": prescription_flow(ehr).to_dict("records"),
+            "diagnosis_rows": diagnosis_flow(ehr).to_dict("records"),
+        }
+        description = describe_run("phenotype", options, inputs, **facts)
+        write_sidecar(description, staged)
+        for pattern in _OPTIONAL:
+            for path in out.glob(pattern):
+                path.unlink()
     return description
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What is known of the people, and the folder it is written into."""
+
+    folder: Path
+    ehr: Ehr
+    trials: pd.DataFrame
+    phenotypes: Mapping[str, Phenotype]
+
+    def write_classes(self, **options: Any) -> pd.DataFrame:
+        """Write trials, and of each definition its classes, follow-up and attrition.
+
+        Gives the follow-up of the main definition, which is the first; `options` are
+        those of `follow_up`.
+        """
+        write_table(self.trials, self.folder / "trials.parquet")
+        main: pd.DataFrame | None = None
+        for name, phenotype in self.phenotypes.items():
+            own = "" if main is None else f".{name}"
+            found = follow_up(self.ehr, phenotype, **options)
+            write_table(phenotype.table, self.folder / f"phenotype{own}.parquet")
+            write_table(found, self.folder / f"follow_up{own}.parquet")
+            write_table(phenotype.attrition, self.folder / f"attrition{own}.tsv")
+            main = found if main is None else main
+        assert main is not None
+        return main
+
+    def write_extras(self, extras: Extras, followed: pd.DataFrame) -> None:
+        """Write what was asked for besides."""
+        if len(self.phenotypes) > 1:
+            self._write_comparison()
+        if extras.landmark_days is not None:
+            kept = at_landmark(followed, extras.landmark_days)
+            write_table(kept, self.folder / "landmark.parquet")
+        if extras.perinatal:
+            perinatal = find_perinatal(self.ehr, self.trials)
+            write_table(perinatal.table, self.folder / "perinatal.parquet")
+            write_table(perinatal.attrition, self.folder / "perinatal_attrition.tsv")
+        people = next(iter(self.phenotypes.values())).table["person_id"]
+        families = None if extras.fam is None else read_families(extras.fam, people)
+        makers = {"regenie": regenie_table, "plink2": plink2_table}
+        for name in extras.exports:
+            if name == "survival":
+                table = survival_table(followed)
+            else:
+                maker = makers[name]
+                table = maker(self.phenotypes, contrast=extras.contrast, families=families)
+            write_table(table, self.folder / EXPORT_FILES[name])
+
+    def _write_comparison(self) -> None:
+        counts = [_count(phenotype) for phenotype in self.phenotypes.values()]
+        write_table(pd.DataFrame(counts), self.folder / "definitions.tsv")
+        write_table(compare_definitions(self.phenotypes), self.folder / "concordance.tsv")
+        overlaps = count_overlaps(self.phenotypes)
+        write_table(overlaps, self.folder / "overlaps.tsv")
+        if len(overlaps):
+            _write_figure(draw_overlaps(overlaps), self.folder / "overlaps.svg")
+
+
+def _write_figure(figure: Figure, path: Path) -> None:
+    """Write an SVG; the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "pgs_trd"}), replace_on_success(path) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def _count(phenotype: Phenotype) -> dict[str, object]:
+    classes = phenotype.table["phenotype"].value_counts()
+    return {
+        "definition": phenotype.definition.id,
+        "version": phenotype.definition.version,
+        "title": phenotype.definition.title,
+        **{
+            f"n_{name}": int(classes.get(name, 0))
+            for name in ("trd", "responsive", "neither", "no_mdd")
+        },
+        "hash": phenotype.definition.hash,
+    }
+
+
+def _check(out: Path, inputs: Sequence[Path], extras: Extras) -> None:
+    """Refuse, before any work, what could not be written or would be written over."""
+    unknown = [name for name in extras.exports if name not in EXPORT_FILES]
+    if unknown:
+        raise UsageError(f"no export {unknown[0]!r}; there are: {', '.join(EXPORT_FILES)}")
+    if extras.landmark_days is not None and extras.landmark_days < 0:
+        raise UsageError(f"landmark_days must be at least 0, got {extras.landmark_days}")
+    make_folder(out)
+    for path in inputs:
+        is_own = any(path.match(pattern) for pattern in (*_MAIN, *_OPTIONAL))
+        if is_own and path.resolve().parent == out.resolve():
+            raise UsageError(
+                f"{path.name} is read, and would be written onto in {out.name}: "
+                "give --out another folder"
+            )
+
+
+def _inputs(source: Path | str | Mapping[str, Path], *others: Path | None) -> list[Path]:
+    """Give the files that are read."""
+    if is_url(source):
+        roots: list[Path] = []
+    elif isinstance(source, Mapping):
+        roots = list(source.values())
+    else:
+        roots = [Path(source)]
+    files = [file for path in roots for file in _table_files(path)]
+    return [*files, *(path for path in others if path is not None and path.is_file())]
 
 
 def _table_files(path: Path) -> list[Path]:

@@ -1,0 +1,131 @@
+"""`pgs-trd plan` and `pgs-trd workflow run|status|cancel|doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from pgs_trd.study.plan import Plan
+
+StudyFile = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
+
+workflow = typer.Typer(
+    help="Run a study with Snakemake, on this machine or on a cluster.", no_args_is_help=True
+)
+
+
+def plan(
+    study: StudyFile,
+    commands: Annotated[
+        Literal["sh", "slurm-array", "dsub-tsv"] | None,
+        typer.Option(
+            "--commands",
+            help="Print the jobs as a shell script, as a script of Slurm arrays, or as a tasks "
+            "file for dsub.",
+        ),
+    ] = None,
+) -> None:
+    """Show the jobs of a study and what each asks of a scheduler, before any work.
+
+    No genotype is read. Scoring is one job a file where the genotypes are a set
+    of files, such as chr{1:22}.bed, and one job else.
+
+    Example: pgs-trd plan study.yaml --commands slurm-array > jobs.sh
+    """
+    from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
+
+    planned = _plan(study)
+    if commands is not None:
+        planned.write()
+        write = {"sh": write_shell, "slurm-array": write_slurm_arrays, "dsub-tsv": write_dsub}
+        typer.echo(write[commands](planned), nl=False)
+        return
+    typer.echo(f"{'stage':<12} {'jobs':>5} {'threads':>8} {'mem_mb':>8} {'minutes':>8}")
+    for stage, jobs in planned.stages().items():
+        first = jobs[0]
+        row = f"{stage:<12} {len(jobs):>5} {first.threads:>8} {first.mem_mb:>8} {first.minutes:>8}"
+        typer.echo(row)
+
+
+@workflow.command(
+    "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def run(
+    context: typer.Context,
+    study: StudyFile,
+    profile: Annotated[
+        str, typer.Option("--profile", help="local, slurm, or the folder of a profile of yours.")
+    ] = "local",
+) -> None:
+    """Run a study with Snakemake; what is done already stays.
+
+    Further options go to Snakemake: --jobs 20, --dry-run, or
+    --set-resources score_part:mem_mb=16000.
+
+    Example: pgs-trd workflow run study.yaml --profile slurm
+    """
+    from pgs_trd.study.workflow import start_workflow
+
+    start_workflow(_plan(study), profile, context.args)
+
+
+@workflow.command("status")
+def status(study: StudyFile) -> None:
+    """Say how many jobs of each stage are done, and what Slurm has of the study.
+
+    Example: pgs-trd workflow status study.yaml
+    """
+    from pgs_trd.study.workflow import describe_progress, find_queued, is_locked
+
+    planned = _plan(study)
+    for row in describe_progress(planned).itertuples():
+        typer.echo(f"{row.stage}: {row.n_done} of {row.n_jobs} done")
+    queued = find_queued(planned)
+    if queued is not None:
+        states = queued["state"].value_counts().sort_index()
+        said = ", ".join(f"{count} {state}" for state, count in states.items())
+        typer.echo(f"at Slurm: {said or 'nothing'}")
+    if is_locked(planned):
+        typer.echo("a run of Snakemake has the study, or was killed while it had")
+
+
+@workflow.command("cancel")
+def cancel(study: StudyFile) -> None:
+    """Take the study's jobs out of Slurm's queue, and its lock away.
+
+    For a run that was killed or lost; stop a running one with Ctrl-C.
+
+    Example: pgs-trd workflow cancel study.yaml
+    """
+    from pgs_trd.study.workflow import cancel_workflow
+
+    typer.echo(f"cancelled {cancel_workflow(_plan(study))} jobs")
+
+
+@workflow.command("doctor")
+def doctor() -> None:
+    """Look at what a workflow needs of this machine: programs, Slurm's settings, room.
+
+    Example: pgs-trd workflow doctor
+    """
+    from pgs_trd.study.workflow import examine_site
+
+    for row in examine_site().itertuples():
+        advice = f" ({row.advice})" if row.advice else ""
+        typer.echo(f"{row.verdict:<8} {row.subject}: {row.found}{advice}")
+
+
+def _plan(study: Path) -> Plan:
+    from pgs_trd.study.config import check_study
+    from pgs_trd.study.plan import plan_study
+
+    return plan_study(check_study(study), study)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands to `app`."""
+    app.command()(plan)
+    app.add_typer(workflow, name="workflow")
