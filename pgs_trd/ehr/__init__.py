@@ -9,30 +9,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pgs_trd.ehr.adjuncts import build_adjuncts
     from pgs_trd.ehr.cleaning import diagnosis_flow, prescription_flow
     from pgs_trd.ehr.codes import list_codelists, read_codelist
+    from pgs_trd.ehr.doses import gate_trials, trial_doses
     from pgs_trd.ehr.records import Ehr
+    from pgs_trd.ehr.scales import sum_items
     from pgs_trd.ehr.source import open_ehr
     from pgs_trd.ehr.trials import build_trials
+    from pgs_trd.ehr.verify import verify_codes
 
 __all__ = [
     "Ehr",
+    "build_adjuncts",
     "build_trials",
     "diagnosis_flow",
+    "gate_trials",
     "list_codelists",
     "open_ehr",
     "prescription_flow",
     "read_codelist",
+    "sum_items",
+    "trial_doses",
+    "verify_codes",
 ]
 
 _HOME = {
     "Ehr": "records",
+    "build_adjuncts": "adjuncts",
     "build_trials": "trials",
     "diagnosis_flow": "cleaning",
+    "gate_trials": "doses",
     "list_codelists": "codes",
     "open_ehr": "source",
     "prescription_flow": "cleaning",
     "read_codelist": "codes",
+    "sum_items": "scales",
+    "trial_doses": "doses",
+    "verify_codes": "verify",
 }
 
 

@@ -1,37 +1,21 @@
-"""What is given besides antidepressant trials: prescription days, added drugs, procedures."""
+"""What is given besides antidepressant trials: added drugs and procedures."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from dataclasses import dataclass, fields
 
-import ibis
-import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
-from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL, flag_events, flag_prescriptions
-from pgs_trd.ehr.drugs import LOW_DOSES_MG, listed_drugs
-from pgs_trd.ehr.eras import build_eras, supply_rows
-from pgs_trd.ehr.records import Ehr, fetch_arrow
+from pgs_trd.ehr.arrays import BoolArray, IntArray, ObjectArray, is_first_of, sort_key, to_dates
+from pgs_trd.ehr.cleaning import read_classed
+from pgs_trd.ehr.drugs import LOW_DOSES_MG, class_of_ingredients, listed_drugs
+from pgs_trd.ehr.eras import build_eras, make_fills
+from pgs_trd.ehr.prescriptions import Prescriptions
+from pgs_trd.ehr.records import Ehr
 
 COURSE_DAYS = 60
 """Sessions of one procedure with no longer pause between them are one course."""
-
-_EPOCH = pd.Timestamp("1970-01-01")
-
-
-def prescription_days(ehr: Ehr, *, counted: Collection[str] = COUNTED_AS_TRIAL) -> pd.DataFrame:
-    """Give the days on which each person got a usable prescription of a drug.
-
-    Returns
-    -------
-    DataFrame
-        ``person_id`` (text), ``date``, ``ingredient``, ``drug_class``; one row a person,
-        day and ingredient, in no order.
-    """
-    flagged = flag_prescriptions(ehr, counted=counted)
-    usable = flagged.filter(flagged.reason.isnull())
-    days = usable.select("person_id", "date", "ingredient", "drug_class").distinct()
-    return ehr.fetch(days.mutate(person_id=days.person_id.cast("string")))
 
 
 def build_adjuncts(
@@ -55,43 +39,69 @@ def build_adjuncts(
         (ingredient or procedure class), ``drug_class``, ``start_date``, ``end_date``
         (half-open), ``n_records`` (days with one).
     """
-    kinds = ("augmentation", "marker")
-    flagged = flag_prescriptions(ehr, counted=kinds)
-    usable = flagged.filter(flagged.reason.isnull() & ~_is_low_dose(flagged))
-    rows = supply_rows(
-        usable,
+    rows = ehr.prescription_rows
+    chosen = (rows.reasons(("augmentation", "marker")) == 0) & ~_is_low_dose(rows)
+    fills = make_fills(
+        rows,
+        chosen,
+        ehr.people,
         default_supply_days=default_supply_days,
         max_supply_days=max_supply_days,
         use_refills=True,
     )
-    eras = fetch_arrow(ehr.backend, build_eras(rows, gap_days=gap_days)).to_pandas()
-    markers = _markers()
-    drugs = pd.DataFrame(
+    eras = build_eras(fills, ehr.people, gap_days=gap_days)
+    names, classes, markers = rows.ingredients, class_of_ingredients(), _markers()
+    kinds = ["marker" if name in markers else "augmentation" for name in names]
+    found = _Found(
+        person=eras.person,
+        kind=np.array(kinds, dtype=object)[eras.drug],
+        name=np.array(names, dtype=object)[eras.drug],
+        drug_class=np.array([classes[name] for name in names], dtype=object)[eras.drug],
+        start=eras.start,
+        end=eras.end,
+        n_records=eras.n_prescriptions,
+    )
+    return _as_table(ehr, found, _procedures(ehr))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Columns of the table that `build_adjuncts` gives, of drugs or of procedures."""
+
+    person: IntArray
+    kind: ObjectArray
+    name: ObjectArray
+    drug_class: ObjectArray
+    start: IntArray
+    end: IntArray
+    n_records: IntArray
+
+
+def _as_table(ehr: Ehr, *parts: _Found) -> pd.DataFrame:
+    columns = {
+        column.name: np.concatenate([getattr(part, column.name) for part in parts])
+        for column in fields(_Found)
+    }
+    order = np.lexsort((columns["name"].astype(str), sort_key(columns["person"], columns["start"])))
+    columns = {name: values[order] for name, values in columns.items()}
+    return pd.DataFrame(
         {
-            "person_id": eras["person_id"].astype(str).astype(object),
-            "kind": [
-                "marker" if name in markers else "augmentation" for name in eras["ingredient"]
-            ],
-            "name": eras["ingredient"].astype(object),
-            "drug_class": eras["drug_class"].astype(object),
-            "start_date": _EPOCH + pd.to_timedelta(eras["start_day"], unit="D"),
-            "end_date": _EPOCH + pd.to_timedelta(eras["end_day"], unit="D"),
-            "n_records": eras["n_prescriptions"].astype("int64"),
+            "person_id": ehr.people.person_id[columns["person"]],
+            "kind": columns["kind"],
+            "name": columns["name"],
+            "drug_class": columns["drug_class"],
+            "start_date": to_dates(columns["start"]),
+            "end_date": to_dates(columns["end"]),
+            "n_records": columns["n_records"],
         }
     )
-    parts = [part for part in (drugs, _procedures(ehr)) if len(part)] or [drugs]
-    found = pd.concat(parts, ignore_index=True)
-    dates = {"start_date": "datetime64[ns]", "end_date": "datetime64[ns]"}
-    found = found.astype({**dates, "n_records": "int64"})
-    return found.sort_values(["person_id", "start_date", "name"], kind="stable", ignore_index=True)
 
 
-def _is_low_dose(rows: ir.Table) -> ir.BooleanValue:
+def _is_low_dose(rows: Prescriptions) -> BoolArray:
     """Say which rows are known to be of a dose for sleep (quetiapine up to 100 mg)."""
-    found = ibis.literal(False)
-    for ingredient, dose_mg in LOW_DOSES_MG.items():
-        low = (rows.ingredient == ingredient) & (rows.dose_ug <= int(dose_mg * 1000))
-        found = found | low.fill_null(False)
+    low_ug = [int(LOW_DOSES_MG.get(name, 0) * 1000) for name in rows.ingredients]
+    limit = np.array([*low_ug, 0])[rows.ingredient]
+    found: BoolArray = (rows.dose_ug > 0) & (rows.dose_ug <= limit)
     return found
 
 
@@ -100,42 +110,23 @@ def _markers() -> set[str]:
     return set(listed.loc[listed["counts_as_trial"] == "marker", "ingredient"])
 
 
-def _procedures(ehr: Ehr) -> pd.DataFrame:
+def _procedures(ehr: Ehr) -> _Found:
     """Join the days of one procedure into courses."""
-    flagged = flag_events(ehr, ehr.procedures)
-    usable = flagged.filter(flagged.reason.isnull())
-    days = usable.select("person_id", "date", name=usable.procedure_class).distinct()
-    keys = ["person_id", "name"]
-    before = days.mutate(before=days.date.lag(1).over(group_by=keys, order_by="date"))
-    table = ehr.fetch(before.mutate(person_id=before.person_id.cast("string")))
-    table = table.sort_values([*keys, "date"], kind="stable", ignore_index=True)
-    opens = table["before"].isna() | ((table["date"] - table["before"]).dt.days > COURSE_DAYS)
-    courses = table.assign(course=opens.cumsum()).groupby("course", sort=True)
-    first = courses.first()
-    return pd.DataFrame(
-        {
-            "person_id": first["person_id"].astype(object),
-            "kind": "procedure",
-            "name": first["name"].astype(object),
-            "drug_class": "procedure",
-            "start_date": first["date"],
-            "end_date": courses["date"].max() + pd.Timedelta(days=1),
-            "n_records": courses.size().astype("int64"),
-        }
-    ).reset_index(drop=True)
-
-
-def visit_days(ehr: Ehr) -> pd.DataFrame | None:
-    """Give the days each person was seen; None where the source has no visits.
-
-    Returns
-    -------
-    DataFrame
-        ``person_id`` (text), ``date``; in no order.
-    """
-    if ehr.visits is None:
-        return None
-    flagged = flag_events(ehr, ehr.visits)
-    usable = flagged.filter(flagged.reason.isnull())
-    days = usable.select("person_id", "date").distinct()
-    return ehr.fetch(days.mutate(person_id=days.person_id.cast("string")))
+    rows = read_classed(ehr, ehr.procedures, "procedure_class")
+    person, day, number = rows.usable_days()
+    order = np.lexsort((day, number, person))
+    person, day, number = person[order], day[order], number[order]
+    opens = is_first_of(person, number)
+    opens[1:] |= np.diff(day) > COURSE_DAYS
+    first = np.flatnonzero(opens)
+    after = np.append(first[1:], len(day))[: len(first)]
+    constant = np.full(len(first), "procedure", dtype=object)
+    return _Found(
+        person=person[first],
+        kind=constant,
+        name=np.array([*rows.classes, None], dtype=object)[number[first]],
+        drug_class=constant,
+        start=day[first],
+        end=day[after - 1] + 1,
+        n_records=after - first,
+    )

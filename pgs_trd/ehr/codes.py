@@ -23,7 +23,13 @@ DEPRESSION_CLASSES = (
 )
 """Every class of the depression list; having any of them bars a control."""
 
-EXCLUSION_CLASSES = ("bipolar", "schizophrenia_spectrum", "other_psychosis", "dementia")
+EXCLUSION_CLASSES = (
+    "bipolar",
+    "schizophrenia_spectrum",
+    "other_psychosis",
+    "dementia",
+    "substance_use",
+)
 
 
 def list_codelists() -> list[str]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
 from pgs_trd.ehr.codes import (
     DEPRESSION_CLASSES,
+    code_family,
     diagnosis_codes,
+    normalise_code,
     read_codelist,
 )
 from pgs_trd.ehr.concepts import descendants
 from pgs_trd.ehr.fields import memory_table
 
-SHORTEST_CODE, LONGEST_CODE = 2, 7
+SHORTEST_CODE, LONGEST_CODE, LONGEST_ICD9 = 2, 7, 5
 _CLASS = {"codelist": "string", "diagnosis_class": "string"}
 
 
@@ -73,80 +77,66 @@ def _one_tier(expanded: ir.Table) -> ir.Table:
     return ranked.mutate(place=place).filter(lambda t: t.place == 0)
 
 
-def diagnosis_source_codes(used: ir.Table) -> ir.Table:
+def diagnosis_source_codes(used: pd.DataFrame) -> pd.DataFrame:
     """Map recorded codes to classes, each by its longest listed prefix.
 
     Parameters
     ----------
     used
-        One row a code and vocabulary: ``code``, ``vocabulary`` (null: told from
+        One row a code and vocabulary: ``code``, ``vocabulary`` (absent: told from
         the code, since ICD-10 begins with a letter and ICD-9 mental disorders
         with a digit).
 
     Returns
     -------
-    Table
-        ``code``, ``vocabulary``, ``diagnosis_class``. "F32.10", "f3210", "DF321"
-        and "F32.1 G" have the class of F32.1; "311.0" that of 311.
+    DataFrame
+        ``code``, ``vocabulary``, ``diagnosis_class``; codes without a class are not in
+        it. "F32.10", "f3210", "DF321" and "F32.1 G" have the class of F32.1; "311.0"
+        that of 311.
     """
-    listed = diagnosis_codes()
-    listed = listed[listed["family"] != ""].drop_duplicates(
-        ["codelist", "family", "code", "diagnosis_class"]
-    )
-    table = memory_table(
-        listed.rename(columns={"code": "listed_code"}),
-        {"family": "string", "listed_code": "string", **_CLASS},
-    )
-    keyed = used.select("code", "vocabulary", plain=_plain_code(used.code))
-    keyed = keyed.mutate(family=_family(keyed.vocabulary, keyed.plain))
-    prefixes = [
-        keyed.filter(keyed.plain.length() >= length).mutate(
-            prefix=keyed.plain.substr(0, length), length=ibis.literal(length, "int64")
-        )
-        for length in range(SHORTEST_CODE, LONGEST_CODE + 1)
+    listed = _listed_codes()
+    found = [
+        (code, vocabulary, name)
+        for code, vocabulary in zip(used["code"], used["vocabulary"], strict=True)
+        for name in sorted(_classes_of(str(code), vocabulary, listed))
     ]
-    whole = keyed.filter(keyed.plain.length() > LONGEST_CODE).mutate(
-        prefix=keyed.plain, length=keyed.plain.length().cast("int64")
-    )
-    candidates = ibis.union(*prefixes, whole)
-    matched = candidates.inner_join(
-        table,
-        [candidates.family == table.family, candidates.prefix == table.listed_code],
-    )
+    return pd.DataFrame(found, columns=["code", "vocabulary", "diagnosis_class"], dtype=object)
+
+
+Listed = Mapping[tuple[str, str], Mapping[str, frozenset[str]]]
+
+
+def _listed_codes() -> Listed:
+    """Give the classes of each code, by list and family of vocabularies."""
+    codes = diagnosis_codes()
+    found: dict[tuple[str, str], dict[str, frozenset[str]]] = {}
+    for row in codes[codes["family"] != ""].itertuples():
+        of_code = found.setdefault((str(row.codelist), str(row.family)), {})
+        of_code[str(row.code)] = of_code.get(str(row.code), frozenset()) | {
+            str(row.diagnosis_class)
+        }
+    return found
+
+
+def _classes_of(code: str, vocabulary: str | None, listed: Listed) -> set[str]:
+    plain = normalise_code(code)
+    family = _guess_family(plain) if pd.isna(vocabulary) else code_family(vocabulary)
+    prefixes = [plain]
     # SNOMED ids are numbers, not paths: only the whole id is the concept.
-    matched = matched.filter((matched.family != "SNOMED") | (matched.prefix == matched.plain))
-    longest = matched.length.max().over(group_by=["code", "vocabulary", "codelist"])
-    return (
-        matched.mutate(longest=longest)
-        .filter(lambda t: t.length == t.longest)
-        .select("code", "vocabulary", "diagnosis_class")
-        .distinct()
-    )
+    if family != "SNOMED":
+        longest = min(len(plain) - 1, LONGEST_CODE)
+        prefixes += [plain[:length] for length in range(longest, SHORTEST_CODE - 1, -1)]
+    classes: set[str] = set()
+    for (_, of_family), of_code in listed.items():
+        if of_family == family:
+            classes |= next((of_code[prefix] for prefix in prefixes if prefix in of_code), set())
+    return classes
 
 
-def _plain_code(code: ir.StringValue) -> ir.StringValue:
-    plain = code.upper().strip().replace(".", "").replace(" ", "")
-    second = plain.substr(1, 1)
-    is_danish = (plain.substr(0, 1) == "D") & (second >= "A") & (second <= "Z")
-    return is_danish.ifelse(plain.substr(1, 20), plain)
-
-
-def _family(vocabulary: ir.StringValue, plain: ir.StringValue) -> ir.StringValue:
-    named = vocabulary.upper().replace("-", "").replace(" ", "").replace("_", "")
-    first = plain.substr(0, 1)
-    guessed = ibis.cases(
-        ((first >= "A") & (first <= "Z"), "ICD10"),
-        (plain.length() <= 5, "ICD9"),
-        else_="SNOMED",
-    )
-    stated = ibis.cases(
-        (named.startswith("ICD10PCS") | named.startswith("ICD9PROC"), ""),
-        (named.startswith("ICD10"), "ICD10"),
-        (named.startswith("ICD9"), "ICD9"),
-        (named.startswith("SNOMED"), "SNOMED"),
-        else_="",
-    )
-    return vocabulary.isnull().ifelse(guessed, stated)
+def _guess_family(plain: str) -> str:
+    if "A" <= plain[:1] <= "Z":
+        return "ICD10"
+    return "ICD9" if len(plain) <= LONGEST_ICD9 else "SNOMED"
 
 
 def procedure_concepts(ancestors: ir.Table | None) -> ir.Table:

@@ -6,14 +6,18 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pgs_trd.ehr.cleaning import flag_diagnoses, flag_prescriptions
+from pgs_trd.ehr.arrays import IntArray, is_first_of, sort_key, split_key, to_days
+from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL
 from pgs_trd.ehr.codes import DEPRESSION_CLASSES
 from pgs_trd.ehr.drugs import LOW_DOSES_MG, listed_drugs
 from pgs_trd.ehr.records import Ehr
 from pgs_trd.ehr.trials import find_switches
 from pgs_trd.errors import UsageError
+
+FloatArray = npt.NDArray[np.float64]
 
 OTHER_INDICATIONS = (
     "amitriptyline",
@@ -54,44 +58,21 @@ def trial_doses(
         `LOW_DOSES_MG`).
     """
     floors = _floors() if floors_mg is None else dict(floors_mg)
-    days = _dose_days(ehr)
-    days["ingredient"] = days["ingredient"].astype(object)
-    keys = ["person_id", "ingredient"]
-    wanted = trials[[*keys, "trial", "start_date"]].sort_values("start_date", kind="stable")
-    held = pd.merge_asof(
-        days.sort_values("date", kind="stable"),
-        wanted,
-        left_on="date",
-        right_on="start_date",
-        by=keys,
-    ).dropna(subset=["trial"])
-    found = (
-        held.assign(trial=held["trial"].astype("int64"))
-        .groupby(["person_id", "trial"])
-        .agg(
-            max_dose_mg=("dose_mg", "max"),
-            n_days_known=("dose_mg", "count"),
-            n_days=("dose_mg", "size"),
-        )
-    )
-    index = pd.MultiIndex.from_frame(trials[["person_id", "trial"]])
-    found = found.reindex(index).reset_index()
-    known = found["n_days_known"].fillna(0).astype("int64")
-    unknown = (found["n_days"].fillna(1) - found["n_days_known"].fillna(0)).astype("int64")
+    n_days, n_known, highest = _dose_days(ehr, trials)
+    n_unknown = n_days - n_known
     floor = trials["ingredient"].map(floors).to_numpy(dtype=np.float64)
     low = trials["ingredient"].map(LOW_DOSES_MG).to_numpy(dtype=np.float64)
-    highest = found["max_dose_mg"].to_numpy(dtype=np.float64)
-    all_known = (unknown == 0).to_numpy()
+    all_known = (n_unknown == 0) & (n_days > 0)
     adequacy = np.select(
         [highest >= floor, all_known & (highest < floor)], ["adequate", "inadequate"], "unknown"
     )
     return pd.DataFrame(
         {
-            "person_id": found["person_id"],
-            "trial": found["trial"].astype("int64"),
+            "person_id": trials["person_id"].to_numpy(),
+            "trial": trials["trial"].to_numpy(dtype=np.int64),
             "max_dose_mg": highest,
-            "n_days_known": known,
-            "n_days_unknown": unknown,
+            "n_days_known": n_known,
+            "n_days_unknown": n_unknown,
             "dose_adequacy": adequacy.astype(object),
             "is_low_dose": all_known & (highest <= low),
         }
@@ -106,18 +87,37 @@ def _floors() -> dict[str, float]:
     )
 
 
-def _dose_days(ehr: Ehr) -> pd.DataFrame:
-    """Give the dose of each person, ingredient and day; NaN where a row does not know it."""
-    flagged = flag_prescriptions(ehr)
-    usable = flagged.filter(flagged.reason.isnull())
-    rows = usable.select("person_id", "ingredient", "date", "dose_ug").distinct()
-    days = rows.group_by("person_id", "ingredient", "date").aggregate(
-        total=rows.dose_ug.sum().cast("int64"), n_unknown=rows.dose_ug.isnull().sum().cast("int64")
-    )
-    table = ehr.fetch(days.mutate(person_id=days.person_id.cast("string")))
-    dose = table["total"].astype("float64") / 1000
-    table["person_id"] = table["person_id"].astype(object)
-    return table.assign(dose_mg=dose.where(table["n_unknown"] == 0))
+def _dose_days(ehr: Ehr, trials: pd.DataFrame) -> tuple[IntArray, IntArray, FloatArray]:
+    """Give each trial its days with a prescription, those of known dose, and the highest.
+
+    A day's dose is the sum over its different doses; not known if one of them is not.
+    """
+    rows = ehr.prescription_rows
+    n_drugs = len(rows.ingredients)
+    usable = rows.reasons(COUNTED_AS_TRIAL) == 0
+    group = rows.person[usable].astype(np.int64) * n_drugs + rows.ingredient[usable]
+    key, dose = sort_key(group, rows.day[usable]), rows.dose_ug[usable].astype(np.int64)
+    order = np.lexsort((dose, key))
+    key, dose = key[order], dose[order]
+    is_different = is_first_of(key, dose)
+    key, dose = key[is_different], dose[is_different]
+    opens = np.flatnonzero(is_first_of(key))
+    total = np.add.reduceat(dose, opens) if len(opens) else dose
+    # Sorted, an unknown dose (0) of a day stands first.
+    known = dose[opens] > 0
+    of_trial = ehr.people.find(trials["person_id"])
+    number = {name: i for i, name in enumerate(rows.ingredients)}
+    of_trial = of_trial * n_drugs + trials["ingredient"].map(number).to_numpy(dtype=np.int64)
+    begins = sort_key(of_trial, to_days(trials["start_date"]))
+    by_start = np.argsort(begins)
+    place = np.searchsorted(begins[by_start], key[opens], side="right") - 1
+    trial = by_start[np.maximum(place, 0)]
+    held = (place >= 0) & (of_trial[trial] == split_key(key[opens])[0])
+    n_days = np.bincount(trial[held], minlength=len(trials))
+    held &= known
+    highest = np.full(len(trials), np.nan)
+    np.fmax.at(highest, trial[held], total[held] / 1000)
+    return n_days, np.bincount(trial[held], minlength=len(trials)), highest
 
 
 def gate_trials(
@@ -184,21 +184,12 @@ def gate_trials(
 
 
 def _has_code_near(ehr: Ehr, trials: pd.DataFrame, days: int) -> pd.Series:
-    flagged = flag_diagnoses(ehr)
-    usable = flagged.filter(
-        flagged.reason.isnull() & flagged.diagnosis_class.isin(list(DEPRESSION_CLASSES))
-    )
-    codes = usable.select("person_id", "date").distinct()
-    table = ehr.fetch(codes.mutate(person_id=codes.person_id.cast("string")))
-    table["person_id"] = table["person_id"].astype(object)
-    wanted = trials[["person_id", "start_date"]].reset_index()
-    near = pd.merge_asof(
-        wanted.sort_values("start_date", kind="stable"),
-        table.sort_values("date", kind="stable"),
-        left_on="start_date",
-        right_on="date",
-        by="person_id",
-        direction="nearest",
-        tolerance=pd.Timedelta(days=days),
-    )
-    return near.set_index("index")["date"].notna().reindex(trials.index)
+    rows = ehr.diagnosis_rows
+    person, day, number = rows.usable_days()
+    is_depression = np.isin(rows.classes, DEPRESSION_CLASSES)[number]
+    key = sort_key(person[is_depression], day[is_depression])
+    own = ehr.people.find(trials["person_id"])
+    start = to_days(trials["start_date"])
+    low = np.searchsorted(key, sort_key(own, start - days), side="left")
+    high = np.searchsorted(key, sort_key(own, start + days), side="right")
+    return pd.Series(high > low, index=trials.index)

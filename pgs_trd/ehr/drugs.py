@@ -41,6 +41,32 @@ def class_of_ingredients() -> dict[str, str]:
     return dict(zip(listed["ingredient"], listed["drug_class"], strict=True))
 
 
+def number_drugs(mapped: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each different drug a number, so that rows need to carry no more than that.
+
+    Parameters
+    ----------
+    mapped
+        ``ingredient`` (absent: only the class is known), ``drug_class``,
+        ``counts_as_trial`` and other columns.
+
+    Returns
+    -------
+    drugs, numbered
+        Each different drug once, in order, its number the index; and `mapped` with
+        ``drug_number``.
+    """
+    kinds = list(_DRUG)
+    # Whether a code was found at all is known before; null equals nothing in a merge.
+    filled = mapped.assign(ingredient=mapped["ingredient"].fillna(""))
+    drugs = filled[kinds].drop_duplicates().sort_values(kinds, ignore_index=True)
+    numbers = drugs.assign(drug_number=range(len(drugs)))
+    numbered = filled.merge(numbers, on=kinds)
+    for table in (drugs, numbered):
+        table["ingredient"] = table["ingredient"].where(table["ingredient"] != "")
+    return drugs, numbered
+
+
 def drug_strengths(names: ir.Table) -> ir.Table:
     """Read the strength of single-drug products from their names ("... 50 MG Oral Tablet").
 
@@ -58,13 +84,13 @@ def drug_strengths(names: ir.Table) -> ir.Table:
     return table.filter(table.strength_ug > 0)
 
 
-def drug_concepts(used: ir.Table, ancestors: ir.Table | None, names: ir.Table | None) -> ir.Table:
+def drug_concepts(drug: ir.Table, ancestors: ir.Table | None, names: ir.Table | None) -> ir.Table:
     """Map drug concepts to antidepressant ingredients.
 
     Parameters
     ----------
-    used
-        One row a drug concept of the source: ``concept_id``.
+    drug
+        The source's rows: ``drug_concept_id``.
     ancestors
         concept_ancestor, or None where the source has none (or an empty one).
     names
@@ -78,16 +104,19 @@ def drug_concepts(used: ir.Table, ancestors: ir.Table | None, names: ir.Table | 
         row a concept and ingredient.
     """
     drugs = listed_drugs().dropna(subset=["concept_id"])
-    listed = memory_table(drugs, {"concept_id": "int64", **_DRUG})
-    expanded = listed if ancestors is None else descendants(ancestors, listed).drop("is_listed")
-    mapped = expanded.semi_join(used, "concept_id")
+    mapped = memory_table(drugs, {"concept_id": "int64", **_DRUG})
+    if ancestors is not None:
+        mapped = descendants(ancestors, mapped).drop("is_listed")
     if names is None:
         return mapped
     # Ibis 12 cannot join what is selected from a join itself; hence the selection between.
-    named = names.semi_join(used, "concept_id").select("concept_id", drug="concept_name")
     if ancestors is None:
-        by_name = match_drug_names(named, key="concept_id")
-        mapped = mapped.union(by_name, distinct=True)
+        # Names are many and slow to search: only those of drugs that were given.
+        used = drug.select(concept_id=drug.drug_concept_id).distinct()
+        named = names.semi_join(used, "concept_id").select("concept_id", drug="concept_name")
+        mapped = mapped.union(match_drug_names(named, key="concept_id"), distinct=True)
+    else:
+        named = names.semi_join(mapped, "concept_id").select("concept_id", drug="concept_name")
     return _gate_combinations(mapped, named, key="concept_id")
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pgs_trd.ehr.records import fetch
 
 if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
+    from ibis.backends.sql import SQLBackend
 
 Kind = Literal["integer_id", "text_id", "date", "integer", "text"]
 
@@ -62,9 +62,23 @@ def read_field(column: ir.Value, kind: Kind) -> ir.Value:
         return blank_to_null(column)
     if isinstance(column, ir.FloatingValue):
         # Pandas keeps whole ids with a gap as floats: 12.0 is person "12".
-        whole = column.round().try_cast("int64")
+        whole = whole_number(column)
         return (column == whole.cast("float64")).ifelse(whole.cast("string"), column.cast("string"))
     return column.cast("string")
+
+
+def countable(column: ir.NumericValue) -> ir.FloatingValue:
+    """Keep finite numbers below 2**53; null for the others.
+
+    Ibis' round and floor are casts, and one NaN, or what no integer holds, stops the query.
+    """
+    number = column.cast("float64")
+    return cast(ir.FloatingValue, (number.abs() < 2.0**53).ifelse(number, ibis.null("float64")))
+
+
+def whole_number(column: ir.NumericValue) -> ir.IntegerValue:
+    """Round to whole numbers; null where `countable` is."""
+    return cast(ir.IntegerValue, countable(column).round().cast("int64"))
 
 
 def _date(column: ir.Value) -> ir.Value:
@@ -86,9 +100,9 @@ def _integer(column: ir.Value) -> ir.Value:
         text = blank_to_null(column)
         # Through float only what is no integer: 64-bit ids do not survive it.
         number = text.try_cast("float64")
-        return ibis.coalesce(text.try_cast("int64"), number.floor().try_cast("int64"))
+        return ibis.coalesce(text.try_cast("int64"), countable(number).floor().cast("int64"))
     if isinstance(column, (ir.FloatingValue, ir.DecimalValue)):
-        return column.floor().try_cast("int64")
+        return countable(column).floor().cast("int64")
     return ibis.null("int64")
 
 
@@ -109,7 +123,7 @@ def _cannot_fail(column: ir.Value, kind: Kind) -> bool:
 
 
 def check_fields(
-    backend: Backend, table: ir.Table, kinds: Mapping[str, Kind], *, required: Sequence[str]
+    backend: SQLBackend, table: ir.Table, kinds: Mapping[str, Kind], *, required: Sequence[str]
 ) -> list[str]:
     """List every fault of one table: columns absent, values unreadable, ids missing.
 
@@ -117,30 +131,35 @@ def check_fields(
     read, so that checking a Parquet table costs next to nothing.
     """
     faults = [f"no column {name!r}" for name in required if name not in table.columns]
+    n_bad: dict[str, int] = {}
     counts: dict[str, ir.Value] = {}
-    texts: dict[str, str] = {}
     for name, kind in kinds.items():
         if name not in table.columns:
             continue
         column = table[name]
         if not _cannot_fail(column, kind):
-            key = f"bad_{name}"
-            counts[key] = (_is_present(column) & read_field(column, kind).isnull()).sum()
-            texts[key] = f"rows whose {name!r} {_FAULTS[kind]}"
+            unreadable = _is_present(column) & read_field(column, kind).isnull()
+            counts[f"rows whose {name!r} {_FAULTS[kind]}"] = unreadable.sum()
         if kind.endswith("_id"):
-            key = f"null_{name}"
-            counts[key] = (~_is_present(column)).sum()
-            texts[key] = f"rows without {name!r}"
-    if not counts:
-        return faults
-    counts["n_rows"] = table.count()
-    found = fetch(backend, table.aggregate(**counts)).iloc[0]
-    n_rows = int(found["n_rows"])
-    for key, text in texts.items():
-        n_bad = 0 if pd.isna(found[key]) else int(found[key])
-        if n_bad:
-            faults.append(f"{n_bad:,} of {n_rows:,} {text}")
+            text = f"rows without {name!r}"
+            if isinstance(column, ir.IntegerValue):
+                # As a filter: what Parquet says of a part without nulls spares its reading.
+                n_bad[text] = count_rows(backend, table.filter(column.isnull()))
+            else:
+                counts[text] = (~_is_present(column)).sum()
+    if counts:
+        numbered = {f"n{place}": count for place, count in enumerate(counts.values())}
+        found = fetch(backend, table.aggregate(**numbered)).iloc[0].fillna(0)
+        n_bad |= dict(zip(counts, found.astype("int64").tolist(), strict=True))
+    if any(n_bad.values()):
+        n_rows = count_rows(backend, table)
+        faults += [f"{n:,} of {n_rows:,} {text}" for text, n in n_bad.items() if n]
     return faults
+
+
+def count_rows(backend: SQLBackend, table: ir.Table) -> int:
+    """Count the rows of a table."""
+    return int(fetch(backend, table.aggregate(n=table.count()))["n"].iloc[0])
 
 
 def read_fields(table: ir.Table, kinds: Mapping[str, Kind]) -> ir.Table:

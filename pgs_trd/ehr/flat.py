@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from pgs_trd.ehr.diagnoses import diagnosis_source_codes, procedure_codes
-from pgs_trd.ehr.drugs import flat_drugs
-from pgs_trd.ehr.fields import Kind, empty_table, read_fields
-from pgs_trd.ehr.periods import merge_periods, span_of_records
+from pgs_trd.ehr.drugs import flat_drugs, number_drugs
+from pgs_trd.ehr.fields import Kind, empty_table, memory_table, read_fields, whole_number
+from pgs_trd.ehr.periods import span_of_records
+from pgs_trd.ehr.records import fetch
+
+if TYPE_CHECKING:
+    from ibis.backends.sql import SQLBackend
 
 FIELDS: Mapping[str, Mapping[str, Kind]] = {
     "prescriptions": {
@@ -26,6 +32,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "date": "date",
         "code": "text",
         "vocabulary": "text",
+        "setting": "text",
     },
     "persons": {"person_id": "text_id", "sex": "text", "birth_year": "integer"},
     "observation": {"person_id": "text_id", "start_date": "date", "end_date": "date"},
@@ -77,17 +84,22 @@ def flat_persons(tables: Mapping[str, ir.Table]) -> ir.Table:
 def flat_observation(tables: Mapping[str, ir.Table]) -> ir.Table:
     """Give the time each person was observed: given, or from first to last record."""
     if "observation" in tables:
-        return merge_periods(tables["observation"])
+        return tables["observation"]
     return span_of_records(
         *(tables[name].select("person_id", "date") for name in ("prescriptions", "diagnoses"))
     )
 
 
-def flat_prescriptions(tables: Mapping[str, ir.Table]) -> ir.Table:
-    """Give the antidepressant rows with their ingredient."""
+def flat_prescriptions(
+    backend: SQLBackend, tables: Mapping[str, ir.Table]
+) -> tuple[ir.Table, pd.DataFrame]:
+    """Give the antidepressant rows with their drug, and the drugs by number."""
     rows = tables["prescriptions"]
     used = rows.filter(rows.drug.notnull()).select("drug").distinct()
-    return rows.inner_join(flat_drugs(used), "drug").select(
+    kinds = dict.fromkeys(["drug", "ingredient", "drug_class", "counts_as_trial"], "string")
+    drugs, numbered = number_drugs(fetch(backend, flat_drugs(used)))
+    listed = memory_table(numbered, {**kinds, "drug_number": "int16"})
+    table = rows.inner_join(listed, "drug").select(
         "person_id",
         "date",
         "end_date",
@@ -95,22 +107,31 @@ def flat_prescriptions(tables: Mapping[str, ir.Table]) -> ir.Table:
         "ingredient",
         "drug_class",
         "counts_as_trial",
+        "drug_number",
         refills=ibis.null("int64"),
-        dose_ug=(rows.dose_mg.try_cast("float64") * 1000).round().cast("int64"),
+        dose_ug=whole_number(rows.dose_mg.try_cast("float64") * 1000),
     )
+    return table, drugs
 
 
-def flat_diagnoses(tables: Mapping[str, ir.Table]) -> ir.Table:
+def flat_diagnoses(backend: SQLBackend, tables: Mapping[str, ir.Table]) -> ir.Table:
     """Give the depression and exclusion rows with their class."""
     rows = tables["diagnoses"]
     # Null equals nothing in a join: an unstated vocabulary needs a value.
     rows = rows.mutate(stated=rows.vocabulary.fill_null(""))
-    used = rows.filter(rows.code.notnull()).select("code", "stated").distinct()
-    used = used.select("code", vocabulary=used.stated.nullif(""))
-    codes = diagnosis_source_codes(used)
-    codes = codes.select("code", "diagnosis_class", stated=codes.vocabulary.fill_null(""))
-    joined = rows.inner_join(codes, ["code", "stated"])
-    return joined.select("person_id", "date", "diagnosis_class").distinct()
+    used = fetch(backend, rows.filter(rows.code.notnull()).select("code", "stated").distinct())
+    used["vocabulary"] = used["stated"].where(used["stated"] != "")
+    found = diagnosis_source_codes(used)
+    found = found.assign(stated=found["vocabulary"].fillna(""))
+    kinds = {"code": "string", "stated": "string", "diagnosis_class": "string"}
+    joined = rows.inner_join(memory_table(found, kinds), ["code", "stated"])
+    return joined.select("person_id", "date", "diagnosis_class", "setting")
+
+
+def flat_inpatient(diagnoses: ir.Table) -> ir.Table:
+    """Give the diagnoses made in hospital, as the column ``setting`` says."""
+    found = diagnoses.filter(diagnoses.setting.lower() == "inpatient")
+    return found.select("person_id", "date", "diagnosis_class")
 
 
 def flat_deaths(tables: Mapping[str, ir.Table]) -> ir.Table:
@@ -146,5 +167,5 @@ def flat_scales(tables: Mapping[str, ir.Table]) -> ir.Table | None:
         return None
     rows = tables["scales"]
     return rows.select(
-        "person_id", "date", "scale", score=rows.score.try_cast("float64").round().cast("int64")
+        "person_id", "date", "scale", score=whole_number(rows.score.try_cast("float64"))
     )

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
+from pgs_trd.ehr import era_tables
 from pgs_trd.ehr.codes import read_codelist
 from pgs_trd.ehr.concepts import descendants
 from pgs_trd.ehr.diagnoses import diagnosis_concepts, diagnosis_source_codes, procedure_concepts
-from pgs_trd.ehr.drugs import drug_concepts, drug_strengths
-from pgs_trd.ehr.fields import Kind, blank_to_null, empty_table, memory_table, read_fields
-from pgs_trd.ehr.periods import merge_periods, span_of_records
+from pgs_trd.ehr.drugs import drug_concepts, drug_strengths, number_drugs
+from pgs_trd.ehr.fields import (
+    Kind,
+    blank_to_null,
+    empty_table,
+    memory_table,
+    read_fields,
+    whole_number,
+)
+from pgs_trd.ehr.periods import span_of_records
+from pgs_trd.ehr.records import fetch
+
+if TYPE_CHECKING:
+    from ibis.backends.sql import SQLBackend
 
 MALE, FEMALE = 8507, 8532
+INPATIENT = (9201, 262, 8717)
+"""Visits in hospital: inpatient, emergency and inpatient, inpatient hospital."""
+
 ORDER_TYPES = (38000177, 32838)
 """Drug types of prescriptions written: only there do refills add to the supply.
 
@@ -41,6 +59,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "condition_start_date": "date",
         "condition_source_value": "text",
         "condition_source_concept_id": "integer",
+        "visit_occurrence_id": "integer",
     },
     "drug_exposure": {
         "person_id": "integer_id",
@@ -52,7 +71,12 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "refills": "integer",
         "quantity": "text",
     },
-    "visit_occurrence": {"person_id": "integer_id", "visit_start_date": "date"},
+    "visit_occurrence": {
+        "person_id": "integer_id",
+        "visit_start_date": "date",
+        "visit_occurrence_id": "integer",
+        "visit_concept_id": "integer",
+    },
     "measurement": {
         "person_id": "integer_id",
         "measurement_concept_id": "integer",
@@ -70,6 +94,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
         "ancestor_concept_id": "integer",
         "descendant_concept_id": "integer",
     },
+    **era_tables.FIELDS,
     "concept": {"concept_id": "integer", "concept_name": "text"},
     "concept_names": {"concept_id": "integer", "concept_name": "text"},
 }
@@ -87,8 +112,18 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "visit_occurrence": ("person_id", "visit_start_date"),
     "measurement": ("person_id", "measurement_concept_id", "measurement_date"),
     "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),
+    **era_tables.REQUIRED,
     "concept": ("concept_id", "concept_name"),
     "concept_names": ("concept_id", "concept_name"),
+}
+
+
+_CONCEPTS = {
+    "concept_id": "int64",
+    "ingredient": "string",
+    "drug_class": "string",
+    "counts_as_trial": "string",
+    "strength_ug": "int64",
 }
 
 
@@ -121,12 +156,10 @@ def omop_observation(tables: Mapping[str, ir.Table]) -> ir.Table:
     """Give the time each person was observed: given, or from first to last record."""
     if "observation_period" in tables:
         period = tables["observation_period"]
-        return merge_periods(
-            period.select(
-                person_id=period.person_id,
-                start_date=period.observation_period_start_date,
-                end_date=period.observation_period_end_date,
-            )
+        return period.select(
+            person_id=period.person_id,
+            start_date=period.observation_period_start_date,
+            end_date=period.observation_period_end_date,
         )
     drug, condition = tables["drug_exposure"], tables["condition_occurrence"]
     return span_of_records(
@@ -135,42 +168,81 @@ def omop_observation(tables: Mapping[str, ir.Table]) -> ir.Table:
     )
 
 
-def omop_prescriptions(tables: Mapping[str, ir.Table]) -> ir.Table:
-    """Give antidepressant rows of drug_exposure with their ingredient."""
+def omop_prescriptions(
+    backend: SQLBackend, tables: Mapping[str, ir.Table]
+) -> tuple[ir.Table, pd.DataFrame]:
+    """Give antidepressant rows of drug_exposure with their drug, and the drugs by number."""
     drug = tables["drug_exposure"]
-    used = drug.filter(drug.drug_concept_id != 0).select(concept_id=drug.drug_concept_id).distinct()
     names = tables.get("concept", tables.get("concept_names"))
-    mapped = drug_concepts(used, tables.get("concept_ancestor"), names)
-    mapped = _with_strength(mapped, names)
-    joined = drug.inner_join(mapped, drug.drug_concept_id == mapped.concept_id)
+    mapped = drug_concepts(drug, tables.get("concept_ancestor"), names)
+    # Few concepts: fetched once, so that every query joins a small table of known size.
+    drugs, numbered = number_drugs(fetch(backend, _with_strength(mapped, names)))
+    concepts = memory_table(numbered, {**_CONCEPTS, "drug_number": "int16"})
+    joined = drug.inner_join(concepts, drug.drug_concept_id == concepts.concept_id)
     is_order = joined.drug_type_concept_id.isin(ORDER_TYPES)
     # Doses are whole micrograms: whole numbers compare alike on every engine.
     daily = joined.strength_ug * joined.quantity.try_cast("float64") / joined.days_supply.nullif(0)
-    dose = daily.round().cast("int64")
-    return joined.select(
+    dose = whole_number(daily)
+    knows_strength = names is not None
+    table = joined.select(
         person_id=joined.person_id,
         date=joined.drug_exposure_start_date,
         end_date=joined.drug_exposure_end_date,
         days_supply=joined.days_supply,
         refills=is_order.ifelse(joined.refills, ibis.null("int64")),
-        dose_ug=(dose > 0).ifelse(dose, ibis.null("int64")),
+        # Not asked for in vain: it would read a column more of every row.
+        dose_ug=(dose > 0).ifelse(dose, ibis.null("int64"))
+        if knows_strength
+        else ibis.null("int64"),
         ingredient=joined.ingredient,
         drug_class=joined.drug_class,
         counts_as_trial=joined.counts_as_trial,
+        drug_number=joined.drug_number,
     )
+    return table, drugs
 
 
 def _with_strength(mapped: ir.Table, names: ir.Table | None) -> ir.Table:
     """Add the strength of each product, as its name tells it."""
-    columns = ["concept_id", "ingredient", "drug_class", "counts_as_trial"]
+    columns = [name for name in _CONCEPTS if name != "strength_ug"]
     if names is None:
         return mapped.select(*columns, strength_ug=ibis.null("int64"))
-    strengths = drug_strengths(names)
+    strengths = drug_strengths(names.semi_join(mapped, "concept_id"))
     joined = mapped.left_join(strengths, "concept_id")
     return joined.select(**{name: joined[name] for name in columns}, strength_ug=joined.strength_ug)
 
 
-def omop_diagnoses(tables: Mapping[str, ir.Table]) -> ir.Table:
+def omop_inpatient(tables: Mapping[str, ir.Table], diagnoses: ir.Table) -> ir.Table | None:
+    """Give the diagnoses made in hospital; None where no visit tells the setting."""
+    if "visit_occurrence" not in tables:
+        return None
+    visit = tables["visit_occurrence"]
+    inpatient = visit.filter(visit.visit_concept_id.isin(INPATIENT))
+    inpatient = inpatient.select(visit_id=inpatient.visit_occurrence_id).distinct()
+    found = diagnoses.semi_join(inpatient, "visit_id")
+    return found.select("person_id", "date", "diagnosis_class")
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """What rows without a standard concept say instead.
+
+    Attributes
+    ----------
+    n_rows
+        Rows whose concept is null or 0.
+    classes
+        ``source_concept_id`` (0: none), ``code`` (empty: none), ``diagnosis_class`` of
+        those that have one.
+    """
+
+    n_rows: int
+    classes: pd.DataFrame
+
+
+def omop_diagnoses(
+    backend: SQLBackend, tables: Mapping[str, ir.Table]
+) -> tuple[ir.Table, Unmapped]:
     """Give depression and exclusion rows of condition_occurrence with their class.
 
     With concept_ancestor, rows are classed by their standard concept, and only
@@ -178,34 +250,43 @@ def omop_diagnoses(tables: Mapping[str, ir.Table]) -> ir.Table:
     ids cannot be expanded, so that source concepts and codes speak for every row.
     """
     condition = tables["condition_occurrence"]
-    ancestors = tables.get("concept_ancestor")
-    classes = diagnosis_concepts(ancestors)
+    has_ancestors = "concept_ancestor" in tables
+    listed = fetch(backend, diagnosis_concepts(tables.get("concept_ancestor")))
+    classes = memory_table(listed, {"concept_id": "int64", "diagnosis_class": "string"})
     rows = condition.select(
         person_id=condition.person_id,
         date=condition.condition_start_date,
         concept_id=condition.condition_concept_id,
-        source_concept_id=condition.condition_source_concept_id,
-        code=blank_to_null(condition.condition_source_value),
+        source_concept_id=condition.condition_source_concept_id.fill_null(0),
+        code=blank_to_null(condition.condition_source_value).fill_null(""),
+        visit_id=condition.visit_occurrence_id,
     )
-    by_concept = _classed(rows, classes, "concept_id")
     is_unmapped = rows.concept_id.isnull() | (rows.concept_id == 0)
-    unresolved = rows.filter(is_unmapped) if ancestors is not None else rows
-    by_source = _classed(unresolved, classes, "source_concept_id")
-    used = (
-        unresolved.filter(unresolved.code.notnull())
-        .select("code", vocabulary=ibis.null("string"))
-        .distinct()
+    columns = ["person_id", "date", "diagnosis_class", "visit_id"]
+    found = rows.inner_join(classes, "concept_id").select(columns)
+    unresolved = rows.filter(is_unmapped) if has_ancestors else rows
+    said = unresolved.group_by("source_concept_id", "code").aggregate(
+        n_unmapped=is_unmapped.sum() if not has_ancestors else unresolved.count()
     )
-    codes = diagnosis_source_codes(used)
-    by_code = unresolved.inner_join(codes, "code").select("person_id", "date", "diagnosis_class")
-    return ibis.union(by_concept, by_source, by_code, distinct=True)
+    unmapped = _classes_of_sources(fetch(backend, said), listed)
+    if len(unmapped.classes):
+        kinds = {"source_concept_id": "int64", "code": "string", "diagnosis_class": "string"}
+        sources = memory_table(unmapped.classes, kinds)
+        more = unresolved.inner_join(sources, ["source_concept_id", "code"]).select(columns)
+        # Mapped and unmapped rows are others, unless both ways are open to every row.
+        found = found.union(more, distinct=not has_ancestors)
+    return found, unmapped
 
 
-def _classed(rows: ir.Table, classes: ir.Table, key: str) -> ir.Table:
-    joined = rows.select("person_id", "date", key=rows[key])
-    return joined.inner_join(classes, joined.key == classes.concept_id).select(
-        "person_id", "date", "diagnosis_class"
-    )
+def _classes_of_sources(said: pd.DataFrame, listed: pd.DataFrame) -> Unmapped:
+    keys = ["source_concept_id", "code"]
+    by_code = diagnosis_source_codes(
+        pd.DataFrame({"code": said.loc[said["code"] != "", "code"].unique(), "vocabulary": None})
+    ).drop(columns="vocabulary")
+    by_concept = listed.rename(columns={"concept_id": "source_concept_id"})
+    parts = [said[keys].merge(by_code, on="code"), said[keys].merge(by_concept, on=keys[0])]
+    classes = pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
+    return Unmapped(int(said["n_unmapped"].sum()), classes)
 
 
 def omop_procedures(tables: Mapping[str, ir.Table]) -> ir.Table:
@@ -252,7 +333,7 @@ def omop_scales(tables: Mapping[str, ir.Table]) -> ir.Table | None:
         person_id=rows.person_id,
         date=rows.measurement_date,
         scale=said.isin(list(PHQ9_LOINC)).ifelse("PHQ-9", said),
-        score=rows.value_as_number.try_cast("float64").round().cast("int64"),
+        score=whole_number(rows.value_as_number.try_cast("float64")),
     ).filter(lambda t: t.scale.notnull() & t.score.notnull())
 
 

@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
-import ibis
-import ibis.expr.types as ir
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-EPOCH = (1970, 1, 1)
+import numpy as np
+
+from pgs_trd.ehr.arrays import NEVER, IntArray, is_first_of, running_max, sort_key
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
 
 
-def day_number(date: ir.DateValue) -> ir.IntegerValue:
-    """Count days since 1970-01-01: whole numbers add and compare alike on every engine."""
-    return date.delta(ibis.date(*EPOCH), unit="day").cast("int64")
+@dataclass(frozen=True)
+class Periods:
+    """Periods of observation, ordered by person and time; those of one person are disjoint.
+
+    Attributes
+    ----------
+    person
+        Row of the person.
+    first, last
+        Days since 1970-01-01, both inclusive.
+    """
+
+    person: IntArray
+    first: IntArray
+    last: IntArray
+
+    def hold(self, person: IntArray, day: IntArray, n_people: int) -> IntArray:
+        """Give the number of the period that holds each person's day; -1 for none.
+
+        `person` -1 stands for nobody, whom no period holds.
+        """
+        bounds = np.searchsorted(self.person, np.arange(n_people + 1))
+        n_own = np.append(np.diff(bounds), 0)
+        place = np.append(bounds[:-1], 0)[person]
+        # Most people have one period: only of the others the right one is looked for.
+        several = np.flatnonzero(n_own[person] > 1)
+        wanted = sort_key(person[several], day[several])
+        starts = sort_key(self.person, self.first)
+        place[several] = np.searchsorted(starts, wanted, side="right") - 1
+        held = n_own[person] > 0
+        held[several] &= place[several] >= bounds[person[several]]
+        inside = place[held]
+        held[held] = (self.first[inside] <= day[held]) & (day[held] <= self.last[inside])
+        return np.where(held, place, -1)
 
 
-def merge_periods(periods: ir.Table) -> ir.Table:
+def merge_periods(person: IntArray, first: IntArray, last: IntArray) -> Periods:
     """Join periods of one person that overlap or follow on the next day.
 
     Parameters
     ----------
-    periods
-        ``person_id``, ``start_date``, ``end_date``, both inclusive. Rows without
-        a date, or that end before they start, are left out.
-
-    Returns
-    -------
-    Table
-        ``person_id``, ``period`` (0, 1, ... in order), ``start_date``, ``end_date``.
+    person, first, last
+        One row a period as recorded, in any order. Rows of nobody (-1), without a date
+        (`NEVER`), or that end before they start, are left out.
     """
-    usable = periods.filter(
-        periods.person_id.notnull()
-        & periods.start_date.notnull()
-        & periods.end_date.notnull()
-        & (periods.end_date >= periods.start_date)
-    ).distinct()
-    usable = usable.mutate(start_day=day_number(usable.start_date))
-    usable = usable.mutate(end_day=day_number(usable.end_date))
-    order = ["start_day", "end_day"]
-    reach = usable.mutate(
-        reach=usable.end_day.max().over(
-            ibis.cumulative_window(group_by="person_id", order_by=order)
-        )
-    )
-    before = reach.mutate(before=reach.reach.lag(1).over(group_by="person_id", order_by=order))
-    opened = before.mutate(
-        opens=(before.before.notnull() & (before.start_day > before.before + 1)).cast("int64")
-    )
-    numbered = opened.mutate(
-        period=opened.opens.sum().over(ibis.cumulative_window(group_by="person_id", order_by=order))
-    )
-    return numbered.group_by("person_id", "period").aggregate(
-        start_date=numbered.start_date.min(), end_date=numbered.end_date.max()
-    )
+    usable = (person >= 0) & (first < NEVER) & (last < NEVER) & (last >= first)
+    person, first, last = person[usable], first[usable], last[usable]
+    order = np.argsort(sort_key(person, first))
+    person, first, last = person[order], first[order], last[order]
+    reach = running_max(last, person)
+    opens = is_first_of(person)
+    opens[1:] |= first[1:] > reach[:-1] + 1
+    closes = np.append(opens[1:], True)[: len(opens)]
+    return Periods(person[opens], first[opens], reach[closes])
 
 
 def span_of_records(*records: ir.Table) -> ir.Table:
@@ -59,9 +75,11 @@ def span_of_records(*records: ir.Table) -> ir.Table:
     What is left to a source without observation periods. It ends with the last
     contact, so that staying well looks like leaving.
     """
+    # Slow to import, and needed here only.
+    import ibis
+
     rows = ibis.union(*records)
     dated = rows.filter(rows.person_id.notnull() & rows.date.notnull())
-    spans = dated.group_by("person_id").aggregate(
+    return dated.group_by("person_id").aggregate(
         start_date=dated.date.min(), end_date=dated.date.max()
     )
-    return spans.select("person_id", "start_date", "end_date", period=ibis.literal(0, "int64"))

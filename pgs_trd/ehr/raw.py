@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -28,6 +28,10 @@ OMOP_TABLES = (
     "condition_occurrence",
     "drug_exposure",
     "procedure_occurrence",
+    "visit_occurrence",
+    "measurement",
+    "drug_era",
+    "condition_era",
     "death",
     "concept",
     "concept_names",
@@ -42,6 +46,33 @@ _ENDINGS = (
     ".txt",
     ".txt.gz",
 )
+_BY_PLACE = {
+    "person": ("person_id", "gender_concept_id", "year_of_birth"),
+    "observation_period": (
+        "observation_period_id",
+        "person_id",
+        "observation_period_start_date",
+        "observation_period_end_date",
+    ),
+    "death": ("person_id", "death_date"),
+    "drug_era": (
+        "drug_era_id",
+        "person_id",
+        "drug_concept_id",
+        "drug_era_start_date",
+        "drug_era_end_date",
+    ),
+    "condition_era": (
+        "condition_era_id",
+        "person_id",
+        "condition_concept_id",
+        "condition_era_start_date",
+        "condition_era_end_date",
+        "condition_occurrence_count",
+    ),
+}
+"""First columns of tables that are shipped without a header line; the same from CDM 5.0 to 5.4."""
+
 ColumnNames = Mapping[str, Mapping[str, str]]
 
 
@@ -64,6 +95,12 @@ def connect(threads: int | None, memory_mb: int | None) -> Backend:
     with contextlib.suppress(duckdb.InvalidInputException):
         backend.con.execute("SET enable_progress_bar = false")
     backend.con.execute("SET preserve_insertion_order = false")
+    # An instant of a file has no wall clock of its own; the machine's must not decide.
+    with contextlib.suppress(duckdb.CatalogException):
+        backend.con.execute("SET TimeZone = 'UTC'")
+    # Each file is read once or twice: keeping its bytes besides the system's cache is waste.
+    with contextlib.suppress(duckdb.CatalogException):
+        backend.con.execute("SET enable_external_file_cache = false")
     return cast("Backend", backend)
 
 
@@ -92,13 +129,22 @@ def open_folder(backend: Backend, folder: Path) -> dict[str, ir.Table]:
     if twice:
         faults = [f"{name}: {', '.join(p.name for p in paths)}" for name, paths in twice.items()]
         raise DataError(join_faults(f"{folder.name}: more than one file for a table", faults))
-    return {name: open_file(backend, paths[0]) for name, paths in found.items()}
+    return {
+        name: open_file(backend, paths[0], by_place=_BY_PLACE.get(name, ()))
+        for name, paths in found.items()
+    }
 
 
-def open_file(backend: Backend, path: Path) -> ir.Table:
+def open_file(backend: Backend, path: Path, *, by_place: Sequence[str] = ()) -> ir.Table:
     """Open one Parquet or text file (or folder of Parquet parts) as a lazy table.
 
     Text columns stay text: what they are is decided where their meaning is known.
+
+    Parameters
+    ----------
+    by_place
+        Names of the first columns, for a text file whose first line is no header
+        but begins with a number.
     """
     if not path.exists():
         raise UsageError(f"no such file: {path}")
@@ -111,7 +157,7 @@ def open_file(backend: Backend, path: Path) -> ir.Table:
             return lower_names(backend.read_parquet(str(path / "*.parquet")), path.name)
         if path.name.lower().endswith(".parquet"):
             return lower_names(backend.read_parquet(str(path)), path.name)
-        return lower_names(_open_text(backend, path), path.name)
+        return lower_names(_open_text(backend, path, by_place), path.name)
     except duckdb.Error as error:
         # DuckDB's text may quote a line of the file, that is a person's record.
         raise DataError(
@@ -120,22 +166,27 @@ def open_file(backend: Backend, path: Path) -> ir.Table:
         ) from None
 
 
-def _open_text(backend: Backend, path: Path) -> ir.Table:
+def _open_text(backend: Backend, path: Path, by_place: Sequence[str]) -> ir.Table:
     header = _first_line(path)
     if not header.strip():
         raise DataError(f"{path.name}: is empty, want a header line with column names")
     separator = max("\t,;|", key=header.count)
     # Vocabulary files as Athena ships them are tab-separated with bare quotes inside names.
     quoted = separator != "\t" or header.lstrip("\ufeff").startswith('"')
+    fields = header.strip("\ufeff\r\n").split(separator)
+    has_header = not (by_place and fields[0].strip("\"' ").lstrip("-").isdigit())
+    unnamed = [f"column_{place}" for place in range(len(by_place), len(fields))]
+    options = {} if has_header else {"names": [*by_place, *unnamed][: len(fields)]}
     return cast(
         ir.Table,
         backend.read_csv(
             str(path),
             delim=separator,
-            header=True,
+            header=has_header,
             all_varchar=True,
             quote='"' if quoted else "",
             escape='"' if quoted else "",
+            **options,
         ),
     )
 
@@ -202,6 +253,9 @@ def open_frame(table: pd.DataFrame, subject: str) -> ir.Table:
     plain = pd.DataFrame(index=range(len(table)))
     for name, values in table.items():
         column = values.reset_index(drop=True)
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            # The day on the wall of where it was recorded, whatever this machine's clock.
+            column = column.dt.tz_localize(None)
         if column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype):
             column = column.astype("string")
         plain[str(name)] = column

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-import duckdb
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
 from pgs_trd.errors import DataError
+from pgs_trd.resources import freed_at_once
 
 if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
+    from ibis.backends.sql import SQLBackend
+
+    from pgs_trd.ehr.cleaning import ClassedRows
+    from pgs_trd.ehr.people import People
+    from pgs_trd.ehr.prescriptions import Prescriptions
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,16 @@ class Ehr:
         ``person_id``, ``sex`` ("female", "male", "unknown"), ``birth_year``
         (int64, null unknown). One row a person.
     observation
-        ``person_id``, ``period``, ``start_date``, ``end_date`` (both inclusive).
-        Periods of one person do not touch or overlap.
+        ``person_id``, ``start_date``, ``end_date`` (both inclusive), as recorded:
+        `People.periods` are made disjoint.
     prescriptions
         ``person_id``, ``date``, ``end_date``, ``days_supply``, ``refills``,
         ``dose_ug`` (micrograms a day, null unknown), ``ingredient``, ``drug_class``,
-        ``counts_as_trial``. Antidepressants, and the drugs that are added to them
-        ("augmentation"), as recorded: not yet cleaned. ``ingredient`` is null where
-        only the drug class is known.
+        ``counts_as_trial``, ``drug_number`` (into `drugs`). Antidepressants, and the
+        drugs that are added to them ("augmentation"), as recorded: not yet cleaned.
+        ``ingredient`` is null where only the drug class is known.
+    drugs
+        ``ingredient``, ``drug_class``, ``counts_as_trial`` of each ``drug_number``.
     diagnoses
         ``person_id``, ``date``, ``diagnosis_class``: depression tiers and
         exclusions of the code lists, as recorded: not yet cleaned.
@@ -58,20 +65,60 @@ class Ehr:
         recorded; None where the source has none.
     deliveries
         ``person_id``, ``date`` of childbirth, one row a record; None as before.
+    inpatient_diagnoses
+        As `diagnoses`, those made in hospital; None where that is not known.
+    has_drug_eras
+        Each prescription is an era of the source, however long.
     """
 
     persons: ir.Table
     observation: ir.Table
     prescriptions: ir.Table
+    drugs: pd.DataFrame
     diagnoses: ir.Table
     procedures: ir.Table
     deaths: ir.Table
     kind: str
     notes: tuple[str, ...]
-    backend: Backend
+    backend: SQLBackend
     visits: ir.Table | None = None
     scales: ir.Table | None = None
     deliveries: ir.Table | None = None
+    inpatient_diagnoses: ir.Table | None = None
+    has_drug_eras: bool = False
+
+    @cached_property
+    def people(self) -> People:
+        """Everybody in the records, with life and observation, as arrays."""
+        from pgs_trd.ehr.people import read_people
+
+        with freed_at_once():
+            return read_people(self)
+
+    @cached_property
+    def prescription_rows(self) -> Prescriptions:
+        """All rows of `prescriptions` as arrays, each with why it cannot be used."""
+        from pgs_trd.ehr.prescriptions import read_prescriptions
+
+        with freed_at_once():
+            return read_prescriptions(self)
+
+    @cached_property
+    def diagnosis_rows(self) -> ClassedRows:
+        """All rows of `diagnoses` as arrays, each with why it cannot be used."""
+        from pgs_trd.ehr.cleaning import read_classed
+
+        with freed_at_once():
+            return read_classed(self, self.diagnoses, "diagnosis_class")
+
+    @cached_property
+    def inpatient_rows(self) -> ClassedRows | None:
+        """All rows of `inpatient_diagnoses` as arrays; None where there are none."""
+        from pgs_trd.ehr.cleaning import read_classed
+
+        if self.inpatient_diagnoses is None:
+            return None
+        return read_classed(self, self.inpatient_diagnoses, "diagnosis_class")
 
     def fetch(self, expression: ir.Table) -> pd.DataFrame:
         """Run an expression on these records; give it as a pandas table.
@@ -84,22 +131,24 @@ class Ehr:
         return fetch(self.backend, expression)
 
 
-def fetch_arrow(backend: Backend, expression: ir.Table) -> pa.Table:
+def fetch_arrow(backend: SQLBackend, expression: ir.Table) -> pa.Table:
     """Run `expression`; give it as an Arrow table.
 
     Raises
     ------
     DataError
-        If DuckDB cannot read a file to the end.
+        If the engine cannot read the records to the end.
     """
+    from pgs_trd.ehr.connect import engine_errors
+
     try:
         return backend.to_pyarrow(expression)
-    except duckdb.Error as error:
-        # DuckDB's text, and so the cause, quotes the offending line: a person's record.
-        raise DataError(_without_content(error)) from None
+    except engine_errors(backend.name) as error:
+        # The engine's text, and so the cause, quotes the offending line: a person's record.
+        raise DataError(_without_content(error, backend.name)) from None
 
 
-def fetch(backend: Backend, expression: ir.Table) -> pd.DataFrame:
+def fetch(backend: SQLBackend, expression: ir.Table) -> pd.DataFrame:
     """Run `expression`; give it as a pandas table with dates as datetime64[ns]."""
     table: pd.DataFrame = fetch_arrow(backend, expression).to_pandas(date_as_object=False)
     for column in table.columns:
@@ -108,10 +157,12 @@ def fetch(backend: Backend, expression: ir.Table) -> pd.DataFrame:
     return table
 
 
-def _without_content(error: duckdb.Error) -> str:
+def _without_content(error: Exception, engine: str) -> str:
     line = re.search(r"Line: (\d+)", str(error))
     where = f" near line {line.group(1)}" if line else ""
     kind = type(error).__name__
+    if engine != "duckdb":
+        return f"the health records cannot be read to the end ({engine} {kind})"
     return (
         f"the health records cannot be read to the end{where} (DuckDB {kind}): "
         "the file may be truncated, or a line may have more fields than the header"

@@ -9,8 +9,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
-from pgs_trd.ehr.cleaning import flag_events
+from pgs_trd.ehr.arrays import to_dates
+from pgs_trd.ehr.cleaning import read_rows
+from pgs_trd.ehr.people import number_texts
 from pgs_trd.ehr.records import Ehr
 from pgs_trd.errors import UsageError
 
@@ -126,12 +129,25 @@ def read_scores(ehr: Ehr) -> pd.DataFrame:
     if ehr.scales is None:
         empty = pd.DataFrame(columns=columns, dtype=object)
         return empty.astype({"date": "datetime64[ns]", "score": "float64"})
-    flagged = flag_events(ehr, ehr.scales)
-    usable = flagged.filter(flagged.reason.isnull())
-    table = ehr.fetch(usable.mutate(person_id=usable.person_id.cast("string")))[columns]
-    table["scale"] = table["scale"].map(lambda name: scale_name(str(name)))
-    table = table.dropna()
-    highest = table["scale"].map({name: scale.max_score for name, scale in SCALES.items()})
-    table = table[(table["score"] >= 0) & (table["score"] <= highest)]
+    rows = read_rows(ehr, ehr.scales, "scale", "score")
+    said, names = number_texts(rows.values.column("scale"))
+    scale = np.array([*map(scale_name, names), None], dtype=object)[said]
+    highest = np.array([*(_highest(name) for name in names), -1.0])[said]
+    score = rows.values.column("score").cast(pa.float64()).fill_null(-1).to_numpy()
+    chosen = rows.is_usable & (score >= 0) & (score <= highest)
+    table = pd.DataFrame(
+        {
+            "person_id": ehr.people.person_id[rows.person[chosen]],
+            "date": to_dates(rows.day[chosen]),
+            "scale": scale[chosen],
+            "score": score[chosen],
+        }
+    )
     best: pd.DataFrame = table.groupby(columns[:3], sort=True)[["score"]].max().reset_index()
     return best
+
+
+def _highest(said: str) -> float:
+    """Give the highest sum of a scale, however it is written; -1 for one not known."""
+    name = scale_name(said)
+    return -1.0 if name is None else float(SCALES[name].max_score)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pandas as pd
 
-from pgs_trd.ehr import flat, omop, raw
-from pgs_trd.ehr.fields import Kind, check_fields
+from pgs_trd.ehr import connect, era_tables, flat, omop, raw
+from pgs_trd.ehr.fields import Kind, check_fields, count_rows
 from pgs_trd.ehr.records import Ehr, fetch
 from pgs_trd.errors import DataError, UsageError, join_faults
 
 if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
+    from ibis.backends.sql import SQLBackend
 
 
 def open_ehr(
@@ -31,16 +31,19 @@ def open_ehr(
     ----------
     source
         A folder of OMOP CDM 5.3 or 5.4 tables (Parquet, or CSV and tab-separated
-        text, also gzipped), a .duckdb file that holds them, or a mapping of flat
+        text, also gzipped), a .duckdb file that holds them, the URL of a database
+        (``postgresql://user@host/database/schema``, ``bigquery://project/dataset``,
+        ``pyspark://database``; see `connect.parse_url`), or a mapping of flat
         tables, each a path or a pandas table: ``prescriptions`` (person_id, date,
         drug, optional end_date, days_supply and dose_mg, the dose a day; drug is an
-        ATC code or a name),
-        ``diagnoses`` (person_id, date, code, optional vocabulary), and optionally
-        ``persons`` (person_id, sex, birth_year), ``observation`` (person_id,
-        start_date, end_date), ``deaths`` (person_id, death_date), ``procedures``
-        (person_id, date, procedure: a code, or a class such as ECT), ``visits``
-        (person_id, date), ``scales`` (person_id, date, scale, score) and
-        ``deliveries`` (person_id, date).
+        ATC code or a name), ``diagnoses`` (person_id, date, code, optional
+        vocabulary and setting, "inpatient" or another), and optionally ``persons``
+        (person_id, sex, birth_year), ``observation`` (person_id, start_date,
+        end_date), ``deaths`` (person_id, death_date), ``procedures`` (person_id, date,
+        procedure: a code, or a class such as ECT), ``visits`` (person_id, date),
+        ``scales`` (person_id, date, scale, score) and ``deliveries`` (person_id,
+        date). Where a site has no drug_exposure or condition_occurrence, drug_era and
+        condition_era are taken; ``notes`` says what that means.
     columns
         For each table, our column name -> the source's.
     threads, memory_mb
@@ -59,59 +62,55 @@ def open_ehr(
         If a required table or column is absent or holds what cannot be read. All
         faults of all tables are named at once, by counts of rows.
     """
-    backend = raw.connect(threads, memory_mb)
     if isinstance(source, Mapping):
-        return _open_flat(backend, source, columns)
-    path = Path(source)
-    if not path.exists():
-        raise UsageError(f"no such file or folder: {path}")
-    if path.is_dir():
-        tables = raw.open_folder(backend, path)
-    elif path.suffix == ".duckdb":
-        tables = raw.open_database(backend, path)
-    else:
-        raise UsageError(
-            f"{path.name!r} is no folder of OMOP tables and no .duckdb file; "
-            "flat tables are given as a mapping with prescriptions and diagnoses"
-        )
-    return _open_omop(backend, tables, columns, subject=path.name)
+        return _open_flat(raw.connect(threads, memory_mb), source, columns)
+    backend, tables = connect.open_tables(source, threads=threads, memory_mb=memory_mb)
+    return _open_omop(backend, tables, columns, subject=connect.name_source(source))
 
 
 def _open_omop(
-    backend: Backend,
+    backend: SQLBackend,
     tables: dict[str, ir.Table],
     columns: Mapping[str, Mapping[str, str]] | None,
     *,
     subject: str,
 ) -> Ehr:
-    _require_tables(tables, ("drug_exposure", "condition_occurrence"), subject)
+    eras_of = {table: era for era, table in era_tables.STANDS_FOR.items()}
+    required = [name for name in eras_of if eras_of[name] not in tables]
+    _require_tables(tables, required, subject)
     if "person" not in tables and "observation_period" not in tables:
         raise DataError(f"{subject}: no table person and no observation_period; one is needed")
     tables = raw.use_columns(tables, columns)
     _check(backend, tables, omop.FIELDS, omop.REQUIRED, persons="person", subject=subject)
-    tables = omop.read_omop(tables)
-    notes = _omop_notes(backend, tables)
+    tables, eras = era_tables.replace_absent(omop.read_omop(tables))
     if "concept_ancestor" in tables and _is_empty(backend, tables["concept_ancestor"]):
         del tables["concept_ancestor"]
+    diagnoses, unmapped = omop.omop_diagnoses(backend, tables)
+    prescriptions, drugs = omop.omop_prescriptions(backend, tables)
     return Ehr(
         persons=omop.omop_persons(tables),
         observation=omop.omop_observation(tables),
-        prescriptions=omop.omop_prescriptions(tables),
-        diagnoses=omop.omop_diagnoses(tables),
+        prescriptions=prescriptions,
+        drugs=drugs,
+        diagnoses=diagnoses,
+        inpatient_diagnoses=omop.omop_inpatient(tables, diagnoses),
         procedures=omop.omop_procedures(tables),
         deaths=omop.omop_deaths(tables),
         visits=omop.omop_visits(tables),
         scales=omop.omop_scales(tables),
         deliveries=omop.omop_deliveries(tables),
         kind="omop",
-        notes=notes,
+        notes=_omop_notes(backend, tables, eras, n_unmapped=unmapped.n_rows),
         backend=backend,
+        has_drug_eras="drug_era" in eras,
     )
 
 
-def _omop_notes(backend: Backend, tables: Mapping[str, ir.Table]) -> tuple[str, ...]:
-    notes = []
-    if "concept_ancestor" not in tables or _is_empty(backend, tables["concept_ancestor"]):
+def _omop_notes(
+    backend: SQLBackend, tables: Mapping[str, ir.Table], eras: Sequence[str], *, n_unmapped: int
+) -> tuple[str, ...]:
+    notes = [era_tables.NOTES[name] for name in eras]
+    if "concept_ancestor" not in tables:
         has_names = "concept" in tables or "concept_names" in tables
         notes.append(
             "no concept_ancestor (or an empty one): drugs are found by listed concepts"
@@ -125,25 +124,21 @@ def _omop_notes(backend: Backend, tables: Mapping[str, ir.Table]) -> tuple[str, 
         "procedure_occurrence": "no procedure_occurrence: no brain stimulation is known",
     }
     notes += [text for name, text in absent.items() if name not in tables]
-    for name, concept in (
-        ("drug_exposure", "drug_concept_id"),
-        ("condition_occurrence", "condition_concept_id"),
-    ):
-        table = tables[name]
-        is_unmapped = table[concept].isnull() | (table[concept] == 0)
-        row = fetch(
-            backend, table.aggregate(n_rows=table.count(), n_unmapped=is_unmapped.sum())
-        ).iloc[0]
-        if pd.notna(row["n_unmapped"]) and row["n_unmapped"] > 0:
-            notes.append(
-                f"{int(row['n_unmapped']):,} of {int(row['n_rows']):,} rows of {name} "
-                "have no concept (0)"
-            )
+    drug = tables["drug_exposure"]
+    is_unmapped = drug.drug_concept_id.isnull() | (drug.drug_concept_id == 0)
+    counts = {
+        "drug_exposure": count_rows(backend, drug.filter(is_unmapped)),
+        "condition_occurrence": n_unmapped,
+    }
+    for name, n in counts.items():
+        if n:
+            n_rows = count_rows(backend, tables[name])
+            notes.append(f"{n:,} of {n_rows:,} rows of {name} have no concept (0)")
     return tuple(notes)
 
 
 def _open_flat(
-    backend: Backend,
+    backend: SQLBackend,
     source: Mapping[str, str | Path | pd.DataFrame],
     columns: Mapping[str, Mapping[str, str]] | None,
 ) -> Ehr:
@@ -162,6 +157,8 @@ def _open_flat(
     tables = raw.use_columns(tables, columns)
     _check(backend, tables, flat.FIELDS, flat.REQUIRED, persons="persons", subject="flat tables")
     tables = flat.read_flat(tables)
+    prescriptions, drugs = flat.flat_prescriptions(backend, tables)
+    diagnoses = flat.flat_diagnoses(backend, tables)
     absent = {
         "persons": "no persons table: sex and birth year are unknown",
         "observation": "no observation table: observed from first to last record",
@@ -170,8 +167,10 @@ def _open_flat(
     return Ehr(
         persons=flat.flat_persons(tables),
         observation=flat.flat_observation(tables),
-        prescriptions=flat.flat_prescriptions(tables),
-        diagnoses=flat.flat_diagnoses(tables),
+        prescriptions=prescriptions,
+        drugs=drugs,
+        diagnoses=diagnoses,
+        inpatient_diagnoses=flat.flat_inpatient(diagnoses),
         procedures=flat.flat_procedures(tables),
         deaths=flat.flat_deaths(tables),
         visits=tables.get("visits"),
@@ -183,7 +182,7 @@ def _open_flat(
     )
 
 
-def _require_tables(tables: Mapping[str, object], required: tuple[str, ...], subject: str) -> None:
+def _require_tables(tables: Mapping[str, object], required: Sequence[str], subject: str) -> None:
     absent = [name for name in required if name not in tables]
     if absent:
         raise DataError(
@@ -192,12 +191,12 @@ def _require_tables(tables: Mapping[str, object], required: tuple[str, ...], sub
         )
 
 
-def _is_empty(backend: Backend, table: ir.Table) -> bool:
+def _is_empty(backend: SQLBackend, table: ir.Table) -> bool:
     return fetch(backend, table.limit(1)).empty
 
 
 def _check(
-    backend: Backend,
+    backend: SQLBackend,
     tables: Mapping[str, ir.Table],
     fields: Mapping[str, Mapping[str, Kind]],
     required: Mapping[str, tuple[str, ...]],
@@ -215,8 +214,10 @@ def _check(
         raise DataError(join_faults(subject, faults))
 
 
-def _repeated_persons(backend: Backend, persons: ir.Table) -> list[str]:
-    ids = persons.person_id.cast("string").strip()
+def _repeated_persons(backend: SQLBackend, persons: ir.Table) -> list[str]:
+    ids = persons.person_id
+    if not isinstance(ids, ir.IntegerValue):
+        ids = ids.cast("string").strip()
     counted = persons.aggregate(n_rows=persons.count(), n_people=ids.nunique())
     row = fetch(backend, counted).iloc[0]
     n_more = int(row["n_rows"]) - int(row["n_people"])

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL, flag_prescriptions
-from pgs_trd.ehr.eras import build_eras, stockpile_rows, supply_rows
-from pgs_trd.ehr.records import Ehr, fetch_arrow
+from pgs_trd.ehr.arrays import (
+    IntArray,
+    ends_of,
+    first_of,
+    pair_rows,
+    places,
+    sort_key,
+    to_dates,
+    to_days,
+)
+from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL
+from pgs_trd.ehr.eras import Eras, build_eras, make_fills, stockpile_fills
+from pgs_trd.ehr.records import Ehr
 from pgs_trd.errors import UsageError, join_faults
+from pgs_trd.resources import freed_at_once
 
 
 def build_trials(
@@ -77,18 +85,21 @@ def build_trials(
         {"gap_days": gap_days, "min_days": min_days, "taper_days": taper_days},
         {"default_supply_days": default_supply_days, "max_supply_days": max_supply_days},
     )
-    flagged = flag_prescriptions(ehr, counted=counted)
-    rows = supply_rows(
-        flagged.filter(flagged.reason.isnull()),
-        default_supply_days=default_supply_days,
-        max_supply_days=max_supply_days,
-        use_refills=use_refills,
-    )
-    if stockpile:
-        rows = stockpile_rows(rows)
-    eras = fetch_arrow(ehr.backend, build_eras(rows, gap_days=gap_days))
-    trials = _number_trials(cast(ir.Table, ibis.memtable(eras)), taper_days=taper_days)
-    return _as_table(ehr.fetch(trials), min_days=min_days)
+    rows = ehr.prescription_rows
+    with freed_at_once():
+        fills = make_fills(
+            rows,
+            rows.reasons(counted) == 0,
+            ehr.people,
+            default_supply_days=default_supply_days,
+            max_supply_days=max_supply_days,
+            use_refills=use_refills,
+        )
+        if stockpile:
+            fills = stockpile_fills(fills)
+        eras = build_eras(fills, ehr.people, gap_days=gap_days)
+        order = np.lexsort((eras.drug, sort_key(eras.person, eras.start)))
+        return _as_table(ehr, eras.take(order), min_days=min_days, taper_days=taper_days)
 
 
 def _check_options(not_negative: dict[str, int], positive: dict[str, int]) -> None:
@@ -98,35 +109,24 @@ def _check_options(not_negative: dict[str, int], positive: dict[str, int]) -> No
         raise UsageError(join_faults("build_trials", faults))
 
 
-def _number_trials(eras: ir.Table, *, taper_days: int) -> ir.Table:
-    """Give the eras of a person numbers, and find the day each was switched from.
+def switch_days(
+    person: IntArray, drug: IntArray, start: IntArray, end: IntArray, *, taper_days: int
+) -> IntArray:
+    """Find the day each trial was switched from; `NEVER` if none.
 
-    The order (start, ingredient) is total: eras of one drug do not share a start.
+    That is the start of the next trial of another drug, later than its own start, that
+    began when it had no more than `taper_days` to go.
+
+    Parameters
+    ----------
+    person, drug, start, end
+        Trials ordered by person and start.
     """
-    order = ["start_day", "ingredient"]
-    trials = eras.mutate(
-        trial=ibis.row_number().over(group_by="person_id", order_by=order).cast("int64") + 1
-    )
-    later = trials.select(person="person_id", drug="ingredient", later_day="start_day")
-    switched = (
-        trials.inner_join(
-            later,
-            [
-                trials.person_id == later.person,
-                trials.ingredient != later.drug,
-                trials.start_day < later.later_day,
-                trials.end_day - taper_days <= later.later_day,
-            ],
-        )
-        .group_by(["person_id", "trial"])
-        .aggregate(switch_day=lambda t: t.later_day.min())
-    )
-    joined = trials.left_join(switched, ["person_id", "trial"])
-    return joined.select(
-        person_id=joined.person_id.cast("string"),
-        **{name: joined[name] for name in trials.columns if name != "person_id"},
-        switch_day=joined.switch_day,
-    ).order_by(["person_id", "trial"])
+    own, later = pair_rows(np.arange(1, len(person) + 1), ends_of(person))
+    is_switch = drug[own] != drug[later]
+    is_switch &= start[later] > start[own]
+    is_switch &= start[later] >= end[own] - taper_days
+    return first_of(own[is_switch], start[later[is_switch]], len(person))
 
 
 def find_switches(trials: pd.DataFrame, *, taper_days: int) -> pd.Series:
@@ -135,48 +135,40 @@ def find_switches(trials: pd.DataFrame, *, taper_days: int) -> pd.Series:
     Returns
     -------
     Series
-        Start of the next trial of another ingredient that began when this one had
-        no more than `taper_days` to go; with the index of `trials`, NaT if none.
+        As `switch_days`, with the index of `trials`; NaT if none.
     """
-    plain = trials[["person_id", "ingredient", "start_date", "end_date"]].reset_index()
-    later = plain[["person_id", "ingredient", "start_date"]]
-    pairs = plain.merge(later, on="person_id", suffixes=("", "_next"))
-    earliest = pairs["end_date"] - pd.Timedelta(days=taper_days)
-    is_switch = pairs["ingredient"] != pairs["ingredient_next"]
-    is_switch &= pairs["start_date_next"] > pairs["start_date"]
-    is_switch &= pairs["start_date_next"] >= earliest
-    first = pairs[is_switch].groupby("index")["start_date_next"].min()
-    return first.reindex(trials.index).astype("datetime64[ns]")
+    person = pd.factorize(trials["person_id"])[0]
+    drug = pd.factorize(trials["ingredient"])[0]
+    start, end = to_days(trials["start_date"]), to_days(trials["end_date"])
+    order = np.argsort(sort_key(person, start), kind="stable")
+    found = np.empty(len(trials), dtype=np.int64)
+    found[order] = switch_days(
+        person[order], drug[order], start[order], end[order], taper_days=taper_days
+    )
+    return pd.Series(to_dates(found), index=trials.index)
 
 
-def _as_table(trials: pd.DataFrame, *, min_days: int) -> pd.DataFrame:
-    start, end = trials["start_day"], trials["end_day"]
-    switch = trials["switch_day"].astype("Int64")
-    end_known = pd.concat([end.astype("Int64"), switch], axis=1).min(axis=1, skipna=True)
+def _as_table(ehr: Ehr, eras: Eras, *, min_days: int, taper_days: int) -> pd.DataFrame:
+    from pgs_trd.ehr.drugs import class_of_ingredients
+
+    switch = switch_days(eras.person, eras.drug, eras.start, eras.end, taper_days=taper_days)
+    names = ehr.prescription_rows.ingredients
+    classes = class_of_ingredients()
+    # Each id and name is one object, however many rows it has.
+    ingredient = np.array([*names, None], dtype=object)
+    drug_class = np.array([*(classes[name] for name in names), None], dtype=object)
     return pd.DataFrame(
         {
-            "person_id": trials["person_id"].astype(object),
-            "trial": trials["trial"].astype("int64"),
-            "ingredient": trials["ingredient"].astype(object),
-            "drug_class": trials["drug_class"].astype(object),
-            "start_date": _dates(start),
-            "end_date": _dates(end),
-            "days": (end - start).astype("int64"),
-            "n_prescriptions": trials["n_prescriptions"].astype("int64"),
-            "n_supply_imputed": trials["n_supply_imputed"].astype("int64"),
-            "switch_date": _dates(switch),
-            "is_adequate": ((end_known - start) >= min_days).astype(bool),
+            "person_id": ehr.people.person_id[eras.person],
+            "trial": places(eras.person) + 1,
+            "ingredient": ingredient[eras.drug],
+            "drug_class": drug_class[eras.drug],
+            "start_date": to_dates(eras.start),
+            "end_date": to_dates(eras.end),
+            "days": eras.end - eras.start,
+            "n_prescriptions": eras.n_prescriptions,
+            "n_supply_imputed": eras.n_supply_imputed,
+            "switch_date": to_dates(switch),
+            "is_adequate": np.minimum(eras.end, switch) - eras.start >= min_days,
         }
     )
-
-
-def _dates(days: pd.Series) -> pd.Series:
-    """Give days since 1970 as dates.
-
-    Not by pandas' to_datetime(unit="D"): where a day is missing it computes with
-    memory that nobody wrote, and raises now and then (pandas 2.3).
-    """
-    known = days.notna().to_numpy()
-    dates = np.full(len(days), np.datetime64("NaT", "D"))
-    dates[known] = days[known].to_numpy(dtype=np.int64).astype("datetime64[D]")
-    return pd.Series(dates.astype("datetime64[ns]"), index=days.index)

@@ -63,12 +63,14 @@ def _steps(definition: Definition) -> list[tuple[str, str, str]]:
         "never": "not applied",
     }[definition.exclusions.when]
     min_days = definition.trials.min_days
+    inpatient = depression.min_inpatient_dates
     steps = [
         ("any_depression_code", "no_depression_code", "a depression code of any tier"),
         (
             "mdd",
             "depression_code_not_mdd",
-            f"major depression on {depression.min_dates} dates or more",
+            f"major depression on {depression.min_dates} dates or more"
+            + (f", or on {inpatient} in hospital" if inpatient is not None else ""),
         ),
         ("no_bipolar", "excluded_bipolar", f"no bipolar disorder ({when})"),
         ("no_psychosis", "excluded_psychosis", f"no psychosis ({when})"),

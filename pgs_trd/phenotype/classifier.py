@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pgs_trd.phenotype.arrays import NEVER, BoolArray, IntArray, to_dates
+from pgs_trd.ehr.arrays import NEVER, BoolArray, IntArray, to_dates
 from pgs_trd.phenotype.attrition import count_attrition
 from pgs_trd.phenotype.cohort import Cohort, read_cohort
 from pgs_trd.phenotype.definition import Definition, list_grids, load_definition, load_grid
 from pgs_trd.phenotype.evaluate import Evaluation
+from pgs_trd.resources import freed_at_once
 
 if TYPE_CHECKING:
     from pgs_trd.ehr.records import Ehr
@@ -113,7 +114,8 @@ def classify(
         If `trials` lacks columns or holds people who are not in the records.
     """
     rules = load_definition(definition) if isinstance(definition, str) else definition
-    return _classify_one(Evaluation(read_cohort(ehr, trials)), rules)
+    with freed_at_once():
+        return _classify_one(Evaluation(read_cohort(ehr, trials)), rules)
 
 
 def classify_grid(
@@ -149,8 +151,9 @@ def classify_grid(
     else:
         chosen = definitions
     rules = [load_definition(each) if isinstance(each, str) else each for each in chosen]
-    evaluation = Evaluation(read_cohort(ehr, trials))
-    return {each.id: _classify_one(evaluation, each) for each in rules}
+    with freed_at_once():
+        evaluation = Evaluation(read_cohort(ehr, trials))
+        return {each.id: _classify_one(evaluation, each) for each in rules}
 
 
 def _classify_one(evaluation: Evaluation, rules: Definition) -> Phenotype:

@@ -9,24 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pgs_trd.ehr.arrays import NEVER, BoolArray, IntArray, first_of, sort_key, to_dates, to_days
+from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL, Rows, read_rows, unique_days
+from pgs_trd.ehr.codes import DEPRESSION_CLASSES
+from pgs_trd.ehr.people import UNKNOWN_YEAR
 from pgs_trd.errors import DataError
-from pgs_trd.phenotype.arrays import (
-    NEVER,
-    BoolArray,
-    Events,
-    IntArray,
-    Trials,
-    first_of,
-    make_events,
-    sort_key,
-    sort_trials,
-    to_days,
-)
+from pgs_trd.phenotype.arrays import Events, Trials
 from pgs_trd.tables import require_columns
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from pgs_trd.ehr.records import Ehr
 
 TRIAL_COLUMNS = ("person_id", "trial", "ingredient", "start_date", "end_date", "switch_date")
@@ -50,8 +41,6 @@ class Cohort:
         Any code of the depression list, cleaned or not.
     diagnoses
         Usable diagnoses by class.
-    periods
-        Person, first and last day of each period of observation, in order.
     trials
         From `build_trials`, without those that `gate_trials` marked.
     trial_table
@@ -62,7 +51,6 @@ class Cohort:
     people: pd.DataFrame
     has_depression_code: BoolArray
     diagnoses: Events
-    periods: tuple[IntArray, IntArray, IntArray]
     trials: Trials
     trial_table: pd.DataFrame
 
@@ -70,12 +58,6 @@ class Cohort:
     def n_people(self) -> int:
         """Count the people."""
         return len(self.people)
-
-    @cached_property
-    def row_of(self) -> pd.Index[str]:
-        """Find people by id."""
-        ids: pd.Index[str] = pd.Index(self.people["person_id"])
-        return ids
 
     def classes_of(self, drugs: tuple[str, ...]) -> tuple[str, ...]:
         """Give the class that the code lists have for each drug."""
@@ -85,19 +67,41 @@ class Cohort:
         return tuple(classes.get(drug, "unknown") for drug in drugs)
 
     @cached_property
+    def inpatient_diagnoses(self) -> Events:
+        """Give the usable diagnoses made in hospital, by class.
+
+        Raises
+        ------
+        DataError
+            If the records do not tell where a diagnosis was made.
+        """
+        rows = self.ehr.inpatient_rows
+        if rows is None:
+            raise DataError(
+                "the definition counts diagnoses made in hospital, and the records do not say "
+                "which are: there is no visit_occurrence"
+            )
+        return Events(*rows.usable_days(), rows.classes)
+
+    @cached_property
     def scripts(self) -> Events:
         """Give the days with a usable antidepressant prescription, by ingredient."""
-        from pgs_trd.ehr.adjuncts import prescription_days
-
-        return self._events(prescription_days(self.ehr), "ingredient")
+        rows = self.ehr.prescription_rows
+        return self._scripts(rows.reasons(COUNTED_AS_TRIAL) == 0)
 
     @cached_property
     def antipsychotic_scripts(self) -> Events:
         """Give the days with a usable prescription of an antipsychotic, by ingredient."""
-        from pgs_trd.ehr.adjuncts import prescription_days
+        rows = self.ehr.prescription_rows
+        classes = self.classes_of(rows.ingredients)
+        is_antipsychotic = np.array([*(name == "SGA" for name in classes), False])
+        usable = rows.reasons(("augmentation",)) == 0
+        return self._scripts(usable & is_antipsychotic[rows.ingredient])
 
-        rows = prescription_days(self.ehr, counted=("augmentation",))
-        return self._events(rows[rows["drug_class"] == "SGA"], "ingredient")
+    def _scripts(self, chosen: BoolArray) -> Events:
+        rows = self.ehr.prescription_rows
+        days = unique_days(rows.person[chosen], rows.day[chosen], rows.ingredient[chosen])
+        return Events(*days, rows.ingredients)
 
     @cached_property
     def adjuncts(self) -> pd.DataFrame:
@@ -107,7 +111,7 @@ class Cohort:
         table = build_adjuncts(self.ehr)
         return pd.DataFrame(
             {
-                "row": self.row_of.get_indexer(pd.Index(table["person_id"])),
+                "row": self.ehr.people.find(table["person_id"]),
                 "kind": table["kind"],
                 "name": table["name"],
                 "drug_class": table["drug_class"],
@@ -119,15 +123,13 @@ class Cohort:
     @cached_property
     def contacts(self) -> Events:
         """Give the days of visits, or, without a table of visits, of any record used."""
-        from pgs_trd.ehr.adjuncts import visit_days
-
-        visits = visit_days(self.ehr)
-        if visits is not None:
-            return self._events(visits.assign(kind="visit"), "kind")
+        if self.ehr.visits is not None:
+            visits = read_rows(self.ehr, self.ehr.visits)
+            return dated_events(visits, "visit")
         scripts, diagnoses = self.scripts, self.diagnoses
         person = np.concatenate([scripts.person, diagnoses.person])
         day = np.concatenate([scripts.day, diagnoses.day])
-        return make_events(person, day, np.full(len(person), "record", dtype=object))
+        return Events(*unique_days(person, day, np.zeros_like(person)), ("record",))
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -137,7 +139,7 @@ class Cohort:
         table = read_scores(self.ehr)
         found = pd.DataFrame(
             {
-                "row": self.row_of.get_indexer(pd.Index(table["person_id"])),
+                "row": self.ehr.people.find(table["person_id"]),
                 "day": to_days(table["date"]),
                 "scale": table["scale"],
                 "score": table["score"].to_numpy(dtype=np.float64),
@@ -145,20 +147,19 @@ class Cohort:
         )
         return found.sort_values(["row", "scale", "day"], kind="stable", ignore_index=True)
 
-    def _events(self, table: pd.DataFrame, kind: str) -> Events:
-        person = self.row_of.get_indexer(pd.Index(table["person_id"])).astype(np.int64)
-        return make_events(person, to_days(table["date"]), table[kind].to_numpy(dtype=object))
-
     def observed(self, day: IntArray) -> tuple[IntArray, IntArray]:
         """Give the period around one day of each person; `NEVER` where there is none."""
-        person, first, last = self.periods
-        wanted = sort_key(np.arange(self.n_people, dtype=np.int64), day)
-        place = np.searchsorted(sort_key(person, first), wanted, side="right") - 1
-        if not len(person):
-            nothing = np.full(self.n_people, NEVER, dtype=np.int64)
-            return nothing, nothing
-        held = (place >= 0) & (person[place] == np.arange(self.n_people)) & (last[place] >= day)
-        return np.where(held, first[place], NEVER), np.where(held, last[place], NEVER)
+        periods = self.ehr.people.periods
+        everybody = np.arange(self.n_people, dtype=np.int64)
+        held = self.ehr.people.hold(everybody, day)
+        # The last place stands for no period (-1).
+        return np.append(periods.first, NEVER)[held], np.append(periods.last, NEVER)[held]
+
+
+def dated_events(rows: Rows, kind: str) -> Events:
+    """Give the days of rows that can be used, as events of one kind."""
+    person, day = rows.person[rows.is_usable], rows.day[rows.is_usable]
+    return Events(*unique_days(person, day, np.zeros_like(person)), (kind,))
 
 
 def read_cohort(ehr: Ehr, trials: pd.DataFrame) -> Cohort:
@@ -172,103 +173,53 @@ def read_cohort(ehr: Ehr, trials: pd.DataFrame) -> Cohort:
     require_columns(trials, TRIAL_COLUMNS, "trials")
     if "gate" in trials.columns:
         trials = trials[trials["gate"].isna()]
-    people, ids = _read_people(ehr)
-    rows = pd.Index(people["person_id"]).get_indexer(pd.Index(trials["person_id"]))
+    rows = ehr.people.find(trials["person_id"])
     _check_people(trials, rows)
-    order = np.lexsort((trials["ingredient"].astype(str), to_days(trials["start_date"]), rows))
-    table = trials.iloc[order].reset_index(drop=True)
-    has_code, diagnoses = _read_diagnoses(ehr, ids)
+    arrays, order = trial_arrays(trials, rows)
+    has_code, diagnoses = _diagnoses(ehr)
     return Cohort(
         ehr=ehr,
-        people=people,
+        people=_people_table(ehr),
         has_depression_code=has_code,
         diagnoses=diagnoses,
-        periods=_read_periods(ehr, ids),
-        trials=trial_arrays(table, rows[order].astype(np.int64)),
-        trial_table=table,
+        trials=arrays,
+        trial_table=_in_order(trials, order),
     )
 
 
-def _read_people(ehr: Ehr) -> tuple[pd.DataFrame, pa.Array]:
-    """Give the people in the order of their id as text, and their ids as in the source."""
-    from pgs_trd.ehr.records import fetch_arrow
+def _in_order(trials: pd.DataFrame, order: IntArray) -> pd.DataFrame:
+    """Give the rows in an order; the table itself where that is the order it has."""
+    if isinstance(trials.index, pd.RangeIndex) and (np.diff(order) > 0).all():
+        return trials
+    return trials.iloc[order].reset_index(drop=True)
 
-    observed = ehr.observation.group_by("person_id").aggregate(
-        observation_start=ehr.observation.start_date.min(),
-        observation_end=ehr.observation.end_date.max(),
-    )
-    people = ehr.persons
-    for table in (observed, ehr.deaths):
-        people = people.left_join(table, "person_id").drop("person_id_right")
-    people = people.mutate(text=people.person_id.cast("string")).order_by("text")
-    arrow = fetch_arrow(ehr.backend, people)
-    found = arrow.to_pandas(date_as_object=False)
-    dates = ("observation_start", "observation_end", "death_date")
-    columns = {name: pd.to_datetime(found[name]).astype("datetime64[ns]") for name in dates}
-    table = pd.DataFrame(
+
+def _people_table(ehr: Ehr) -> pd.DataFrame:
+    people = ehr.people
+    periods, n = people.periods, len(people)
+    last = np.full(n, -NEVER, dtype=np.int64)
+    np.maximum.at(last, periods.person, periods.last)
+    year = people.birth_year
+    return pd.DataFrame(
         {
-            "person_id": found["text"].astype(object),
-            "sex": found["sex"].astype(object),
-            "birth_year": found["birth_year"].astype("Int64"),
-            **columns,
-        }
+            "person_id": people.person_id,
+            "sex": people.sex,
+            "birth_year": pd.arrays.IntegerArray(year, year == UNKNOWN_YEAR),
+            "observation_start": to_dates(first_of(periods.person, periods.first, n)),
+            "observation_end": to_dates(np.where(last == -NEVER, NEVER, last)),
+            "death_date": to_dates(people.death_day),
+        },
+        copy=False,
     )
-    return table, arrow.column("person_id").combine_chunks()
 
 
-def _read_diagnoses(ehr: Ehr, ids: pa.Array) -> tuple[BoolArray, Events]:
-    from pgs_trd.ehr.cleaning import flag_diagnoses
-    from pgs_trd.ehr.codes import DEPRESSION_CLASSES
-    from pgs_trd.ehr.records import fetch_arrow
-
-    flagged = flag_diagnoses(ehr)
-    arrow = fetch_arrow(
-        ehr.backend,
-        flagged.select("person_id", "date", "diagnosis_class", usable=flagged.reason.isnull()),
-    )
-    rows, day = _rows_and_days(arrow, ids)
-    kind = arrow.column("diagnosis_class").combine_chunks().dictionary_encode()
-    names = np.array(kind.dictionary.to_pylist(), dtype=object)
-    codes = kind.indices.to_numpy(zero_copy_only=False)
-    usable = arrow.column("usable").to_numpy().astype(bool)
-    is_depression = np.array([name in DEPRESSION_CLASSES for name in names], dtype=bool)
-    has_code = np.zeros(len(ids), dtype=bool)
-    if len(names):
-        has_code[rows[(rows >= 0) & is_depression[codes]]] = True
-    labels = pd.Categorical.from_codes(codes[usable].astype(np.int64), categories=pd.Index(names))
-    return has_code, make_events(rows[usable], day[usable], pd.Series(labels))
-
-
-def _read_periods(ehr: Ehr, ids: pa.Array) -> tuple[IntArray, IntArray, IntArray]:
-    from pgs_trd.ehr.records import fetch_arrow
-
-    periods = ehr.observation
-    arrow = fetch_arrow(
-        ehr.backend, periods.select("person_id", date="start_date", end_date="end_date")
-    )
-    rows, first = _rows_and_days(arrow, ids)
-    last = _days(arrow.column("end_date"))
-    known = rows >= 0
-    rows, first, last = rows[known], first[known], last[known]
-    order = np.argsort(sort_key(rows, first), kind="stable")
-    return rows[order], first[order], last[order]
-
-
-def _rows_and_days(arrow: pa.Table, ids: pa.Array) -> tuple[IntArray, IntArray]:
-    """Give the row of each person among `ids` (-1: not one of them) and the days."""
-    import pyarrow.compute as pc
-
-    found = pc.index_in(arrow.column("person_id").combine_chunks(), value_set=ids)
-    rows = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return rows, _days(arrow.column("date"))
-
-
-def _days(column: pa.ChunkedArray) -> IntArray:
-    import pyarrow as pa
-
-    plain = column.cast(pa.date32()).cast(pa.int32()).combine_chunks()
-    days: IntArray = plain.fill_null(NEVER).to_numpy(zero_copy_only=False).astype(np.int64)
-    return days
+def _diagnoses(ehr: Ehr) -> tuple[BoolArray, Events]:
+    """Say who has any code of the depression list, and give the usable diagnoses."""
+    rows = ehr.diagnosis_rows
+    is_depression = np.array([*(name in DEPRESSION_CLASSES for name in rows.classes), False])
+    has_code = np.zeros(len(ehr.people), dtype=bool)
+    has_code[rows.person[(rows.person >= 0) & is_depression[rows.number]]] = True
+    return has_code, Events(*rows.usable_days(), rows.classes)
 
 
 def _check_people(trials: pd.DataFrame, rows: IntArray) -> None:
@@ -280,25 +231,32 @@ def _check_people(trials: pd.DataFrame, rows: IntArray) -> None:
         )
 
 
-def trial_arrays(table: pd.DataFrame, rows: IntArray) -> Trials:
-    """Make arrays of a table of trials, given the row of each trial's person."""
+def trial_arrays(table: pd.DataFrame, person: IntArray) -> tuple[Trials, IntArray]:
+    """Make arrays of a table of trials, given the row of each trial's person.
+
+    Returns
+    -------
+    trials, order
+        Ordered by person, start and drug; and the rows of `table` in that order.
+    """
     drug, names = pd.factorize(table["ingredient"].to_numpy(dtype=object), sort=True)
+    start = to_days(table["start_date"])
     nothing = np.zeros(len(table), dtype=bool)
     too_low = nothing
     if "is_dose_adequate" in table.columns:
         too_low = ~table["is_dose_adequate"].to_numpy(dtype=bool)
-    return sort_trials(
-        Trials(
-            person=rows,
-            start=to_days(table["start_date"]),
-            end=to_days(table["end_date"]),
-            drug=drug.astype(np.int64),
-            switch=to_days(table["switch_date"]),
-            fails_anyway=nothing,
-            is_last_step=too_low,
-            drugs=tuple(map(str, names)),
-        )
+    trials = Trials(
+        person=person,
+        start=start,
+        end=to_days(table["end_date"]),
+        drug=drug.astype(np.int64),
+        switch=to_days(table["switch_date"]),
+        fails_anyway=nothing,
+        is_last_step=too_low,
+        drugs=tuple(map(str, names)),
     )
+    order = np.lexsort((drug, sort_key(person, start)))
+    return trials.take(order), order
 
 
 def first_dates(cohort: Cohort, classes: tuple[str, ...]) -> IntArray:

@@ -17,12 +17,14 @@ from pgs_trd.phenotype.rule_types import STRICT, NeverResistant, Resistant, Resp
 
 _AT_LEAST_ONE = (
     "min_dates",
+    "min_inpatient_dates",
     "n_failures",
     "n_drugs",
     "n_switches",
     "n_visits",
     "min_adequate",
     "min_scripts",
+    "min_prescriptions",
     "max_ingredients",
     "min_baseline",
 )
@@ -30,10 +32,15 @@ _AT_LEAST_ONE = (
 
 @dataclass(frozen=True)
 class DepressionRule:
-    """Who has depression: at least `min_dates` dates with a code of `classes`."""
+    """Who has depression: at least `min_dates` dates with a code of `classes`.
+
+    Where `min_inpatient_dates` is stated, so many dates with a code given in hospital
+    are enough as well.
+    """
 
     classes: tuple[str, ...]
     min_dates: int
+    min_inpatient_dates: int | None = None
 
     __pydantic_config__ = STRICT
 
@@ -64,11 +71,15 @@ class ExclusionRule:
 class TrialRule:
     """Which trials count: how long, and how many days before the first diagnosis.
 
-    `lead_days` None: at any time, also long before a diagnosis.
+    `lead_days` None: at any time, also long before a diagnosis. With
+    `min_prescriptions` of 2 or more, a drug that was given less often is as if it had
+    not been given: the date of a trial is its start all the same, though that it
+    counts is known only later.
     """
 
     min_days: int
     lead_days: int | None
+    min_prescriptions: int = 1
 
     __pydantic_config__ = STRICT
 
@@ -154,6 +165,10 @@ class Definition:
         the package add does not change the hash of definitions without it.
         """
         content = {name: value for name, value in asdict(self).items() if value not in ((), None)}
+        if self.depression.min_inpatient_dates is None:
+            del content["depression"]["min_inpatient_dates"]
+        if self.trials.min_prescriptions == 1:
+            del content["trials"]["min_prescriptions"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

@@ -9,19 +9,9 @@ from typing import TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from pgs_trd.ehr.arrays import NEVER, BoolArray, IntArray, first_of, pair_rows, sort_key
 from pgs_trd.phenotype import rules, script_rules
-from pgs_trd.phenotype.arrays import (
-    NEVER,
-    BoolArray,
-    Events,
-    IntArray,
-    Trials,
-    first_of,
-    join_kinds,
-    nth_date,
-    pair_rows,
-    sort_key,
-)
+from pgs_trd.phenotype.arrays import Events, Trials, join_kinds, nth_date
 from pgs_trd.phenotype.cohort import Cohort, first_dates
 from pgs_trd.phenotype.definition import Definition, DepressionRule, MarkerRule, load_definition
 from pgs_trd.phenotype.rule_types import (
@@ -67,6 +57,9 @@ class Evaluation:
             n = self.cohort.n_people
             events = self.cohort.diagnoses.of(rule.classes)
             known = nth_date(events, rule.min_dates, n)
+            if rule.min_inpatient_dates is not None:
+                inpatient = self.cohort.inpatient_diagnoses.of(rule.classes)
+                known = np.minimum(known, nth_date(inpatient, rule.min_inpatient_dates, n))
             first = first_of(events.person, events.day, n)
             return np.where(known < NEVER, first, NEVER), known
 
@@ -78,13 +71,17 @@ class Evaluation:
 
     def counted(self, definition: Definition) -> Trials:
         """Give the trials of people with depression that start late enough."""
-        lead = definition.trials.lead_days
+        lead, least = definition.trials.lead_days, definition.trials.min_prescriptions
 
         def make() -> Trials:
-            trials = rules.join_drugs(self.cohort.trials, definition.one_drug)
+            trials = self.cohort.trials
+            if least > 1:
+                given = self.cohort.trial_table["n_prescriptions"].to_numpy()
+                trials = rules.find_switches_anew(trials.take(given >= least))
+            trials = rules.join_drugs(trials, definition.one_drug)
             return trials.take(self._since(definition, trials.person, trials.start))
 
-        key = ("counted", definition.depression, lead, definition.one_drug)
+        key = ("counted", definition.depression, lead, least, definition.one_drug)
         return self._once(key, make)
 
     def _since(self, definition: Definition, person: IntArray, day: IntArray) -> BoolArray:

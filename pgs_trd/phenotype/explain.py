@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pgs_trd.ehr.arrays import to_dates
 from pgs_trd.errors import UsageError
-from pgs_trd.phenotype.arrays import to_dates
 from pgs_trd.phenotype.classifier import Phenotype
 from pgs_trd.phenotype.cohort import Cohort
 
@@ -40,7 +40,7 @@ def explain(phenotype: Phenotype, person_id: str) -> pd.DataFrame:
     cohort = phenotype.cohort
     if cohort is None:
         raise UsageError("explain needs a phenotype as classify gives it, with its cohort")
-    row = int(cohort.row_of.get_indexer(pd.Index([str(person_id)]))[0])
+    row = int(cohort.ehr.people.find(np.array([str(person_id)], dtype=object))[0])
     if row < 0:
         raise UsageError("explain: nobody in the records has the id that was asked for")
     parts = [
@@ -62,9 +62,9 @@ Line = tuple[object, object, str, str, bool, str]
 
 
 def _observation(cohort: Cohort, row: int) -> list[Line]:
-    person, first, last = cohort.periods
-    own = slice(*np.searchsorted(person, [row, row + 1]))
-    starts, ends = to_dates(first[own]), to_dates(last[own] + 1)
+    periods = cohort.ehr.people.periods
+    own = slice(*np.searchsorted(periods.person, [row, row + 1]))
+    starts, ends = to_dates(periods.first[own]), to_dates(periods.last[own] + 1)
     lines: list[Line] = [
         (start, end, "observation", "", True, "") for start, end in zip(starts, ends, strict=True)
     ]
@@ -98,15 +98,19 @@ def _diagnoses(phenotype: Phenotype, cohort: Cohort, row: int) -> list[Line]:
 
 def _trials(phenotype: Phenotype, cohort: Cohort, row: int) -> list[Line]:
     rules, trials = phenotype.definition.trials, cohort.trials
+    is_rare = np.zeros(len(trials.person), dtype=bool)
+    if rules.min_prescriptions > 1:
+        is_rare = cohort.trial_table["n_prescriptions"].to_numpy() < rules.min_prescriptions
     first = phenotype.table["mdd_date"].iloc[row]
     own = slice(*np.searchsorted(trials.person, [row, row + 1]))
     lines: list[Line] = []
-    for start, end, switch, drug, too_low in zip(
+    for start, end, switch, drug, too_low, rare in zip(
         to_dates(trials.start[own]),
         to_dates(trials.end[own]),
         to_dates(trials.switch[own]),
         trials.drug[own],
         trials.is_last_step[own],
+        is_rare[own],
         strict=True,
     ):
         until = min(end, switch) if not np.isnat(switch) else end
@@ -115,6 +119,8 @@ def _trials(phenotype: Phenotype, cohort: Cohort, row: int) -> list[Line]:
             counts, note = False, "no depression by the rule"
         elif rules.lead_days is not None and start < first - np.timedelta64(rules.lead_days, "D"):
             counts, note = False, "begins before the first diagnosis"
+        elif rare:
+            counts, note = False, f"fewer than {rules.min_prescriptions} prescriptions"
         elif too_low:
             counts, note = True, f"{days} days, dose too low to fail"
         else:

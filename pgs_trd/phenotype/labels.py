@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pgs_trd.ehr.arrays import IntArray, ends_of, first_of, pair_rows, starts_of, to_days
 from pgs_trd.errors import UsageError
-from pgs_trd.phenotype.arrays import (
-    IntArray,
-    Trials,
-    ends_of,
-    first_of,
-    pair_rows,
-    starts_of,
-    to_days,
-)
+from pgs_trd.phenotype.arrays import Trials
 from pgs_trd.phenotype.cohort import TRIAL_COLUMNS, trial_arrays
 from pgs_trd.phenotype.rules import treatment_lines
 from pgs_trd.tables import require_columns
@@ -75,9 +68,8 @@ def label_trials(
             raise UsageError(f"label_trials: {name} must be at least 0, got {value}")
     people = pd.Index(sorted(set(trials["person_id"])))
     rows = people.get_indexer(pd.Index(trials["person_id"])).astype(np.int64)
-    order = np.lexsort((trials["ingredient"].astype(str), to_days(trials["start_date"]), rows))
+    arrays, order = trial_arrays(trials, rows)
     table = trials.iloc[order].reset_index(drop=True)
-    arrays = trial_arrays(table, rows[order])
     line = treatment_lines(arrays, link_days=link_days)
     begins = _beginnings(arrays, line, taper_days=taper_days, together=min_together_days)
     added = np.full(len(table), "", dtype=object)

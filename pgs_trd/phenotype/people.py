@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+
+from pgs_trd.ehr.arrays import NEVER, to_dates, to_days
 
 if TYPE_CHECKING:
     from pgs_trd.ehr.records import Ehr
@@ -19,14 +22,14 @@ def observed_until(ehr: Ehr, person_id: pd.Series, date: pd.Series) -> pd.DataFr
         ``period_start``, ``period_end`` with the index of `person_id`; NaT where
         the date is NaT or outside every period.
     """
-    periods = ehr.fetch(
-        ehr.observation.select(
-            "start_date", "end_date", person_id=ehr.observation.person_id.cast("string")
-        )
+    people = ehr.people
+    row = people.find(person_id)
+    held = people.hold(row, to_days(date))
+    periods = people.periods
+    return pd.DataFrame(
+        {
+            "period_start": to_dates(np.append(periods.first, NEVER)[held]),
+            "period_end": to_dates(np.append(periods.last, NEVER)[held]),
+        },
+        index=person_id.index,
     )
-    wanted = pd.DataFrame({"row": range(len(person_id)), "person_id": person_id, "date": date})
-    held = wanted.dropna(subset=["date"]).merge(periods, on="person_id", how="inner")
-    held = held[(held["start_date"] <= held["date"]) & (held["date"] <= held["end_date"])]
-    found = held.set_index("row")[["start_date", "end_date"]].reindex(range(len(wanted)))
-    found.columns = pd.Index(["period_start", "period_end"])
-    return found.astype("datetime64[ns]").set_axis(person_id.index, axis=0)

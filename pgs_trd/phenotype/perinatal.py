@@ -8,20 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pgs_trd.ehr.adjuncts import build_adjuncts
-from pgs_trd.ehr.cleaning import flag_events
+from pgs_trd.ehr.arrays import NEVER, IntArray, first_of, sort_key, to_dates, to_days
+from pgs_trd.ehr.cleaning import read_rows
 from pgs_trd.ehr.records import Ehr
 from pgs_trd.errors import DataError, UsageError
-from pgs_trd.phenotype.arrays import (
-    NEVER,
-    Events,
-    IntArray,
-    first_of,
-    make_events,
-    sort_key,
-    to_dates,
-    to_days,
-)
-from pgs_trd.phenotype.cohort import Cohort, read_cohort
+from pgs_trd.phenotype.arrays import Events
+from pgs_trd.phenotype.cohort import Cohort, dated_events, read_cohort
 from pgs_trd.phenotype.rules import distinct_in_window
 
 POSTPARTUM_CLASSES = (
@@ -126,12 +118,7 @@ def find_perinatal(
 def _deliveries(cohort: Cohort) -> Events:
     ehr = cohort.ehr
     assert ehr.deliveries is not None
-    flagged = flag_events(ehr, ehr.deliveries)
-    usable = flagged.filter(flagged.reason.isnull())
-    days = usable.select("person_id", "date").distinct()
-    table = ehr.fetch(days.mutate(person_id=days.person_id.cast("string")))
-    person = cohort.row_of.get_indexer(pd.Index(table["person_id"])).astype(np.int64)
-    return make_events(person, to_days(table["date"]), np.full(len(table), "delivery", object))
+    return dated_events(read_rows(ehr, ehr.deliveries), "delivery")
 
 
 def _is_new_delivery(
@@ -173,7 +160,7 @@ def _alone(
 ) -> IntArray:
     """Give the first procedure, or add-on begun after an antidepressant, in the window."""
     table = build_adjuncts(cohort.ehr)
-    row = cohort.row_of.get_indexer(pd.Index(table["person_id"])).astype(np.int64)
+    row = cohort.ehr.people.find(table["person_id"])
     start = to_days(table["start_date"])
     trials = cohort.trials
     treated = first_of(trials.person, trials.start, cohort.n_people)

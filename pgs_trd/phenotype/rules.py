@@ -7,20 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from pgs_trd.phenotype.arrays import (
+from pgs_trd.ehr.arrays import (
     NEVER,
     BoolArray,
     IntArray,
-    Trials,
     ends_of,
     first_of,
-    grouped,
-    nth_distinct,
     pair_rows,
     running_max,
-    sort_trials,
     starts_of,
 )
+from pgs_trd.ehr.trials import switch_days
+from pgs_trd.phenotype.arrays import Trials, grouped, nth_distinct, sort_trials
 
 _NO_WINDOW = NEVER
 
@@ -114,12 +112,13 @@ def join_drugs(trials: Trials, groups: Sequence[Sequence[str]], *, taper_days: i
     if not groups or not len(trials.person):
         return trials
     drug = grouped(trials.drugs, groups)[trials.drug]
-    joined = sort_trials(replace(trials, drug=drug))
-    own, other = pair_rows(starts_of(joined.person), ends_of(joined.person))
-    later = (joined.drug[own] != joined.drug[other]) & (joined.start[other] > joined.start[own])
-    later &= joined.start[other] >= joined.end[own] - taper_days
-    switch = first_of(own[later], joined.start[other[later]], len(joined.person))
-    return replace(joined, switch=switch)
+    return find_switches_anew(sort_trials(replace(trials, drug=drug)), taper_days=taper_days)
+
+
+def find_switches_anew(trials: Trials, *, taper_days: int = 30) -> Trials:
+    """Find the day each trial was switched from, among these trials only."""
+    columns = (trials.person, trials.drug, trials.start, trials.end)
+    return replace(trials, switch=switch_days(*columns, taper_days=taper_days))
 
 
 def adequate_trials(trials: Trials, *, min_days: int) -> BoolArray:

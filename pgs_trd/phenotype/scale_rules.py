@@ -6,15 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgs_trd.phenotype.arrays import (
-    NEVER,
-    BoolArray,
-    IntArray,
-    Trials,
-    first_of,
-    nth_distinct,
-    sort_key,
-)
+from pgs_trd.ehr.arrays import NEVER, BoolArray, IntArray, first_of, sort_key
+from pgs_trd.phenotype.arrays import Trials, nth_distinct
 from pgs_trd.phenotype.rule_types import ScaleFailures
 
 FloatArray = npt.NDArray[np.float64]

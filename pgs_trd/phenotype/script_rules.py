@@ -6,18 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from pgs_trd.phenotype.arrays import (
+from pgs_trd.ehr.arrays import (
     NEVER,
     BoolArray,
-    Events,
     IntArray,
     ends_of,
     first_of,
-    nth_distinct,
     places,
     sort_key,
     starts_of,
 )
+from pgs_trd.phenotype.arrays import Events, nth_distinct
 from pgs_trd.phenotype.rule_types import (
     DistinctInPeriod,
     QualifyingSwitches,

@@ -15,6 +15,7 @@ from pgs_trd.ehr.codes import (
     read_codelist,
 )
 from pgs_trd.ehr.diagnoses import diagnosis_concepts, diagnosis_source_codes
+from pgs_trd.ehr.disagreements import DISAGREEMENTS
 from pgs_trd.ehr.drugs import drug_concepts, flat_drugs, match_drug_names
 from pgs_trd.ehr.fields import memory_table
 from pgs_trd.errors import UsageError
@@ -92,7 +93,7 @@ def test_diagnosis_codes__have_known_classes_and_one_depression_tier_a_code():
     codes = diagnosis_codes()
     tiers = codes[(codes["codelist"] == "depression") & (codes["family"] != "")]
 
-    known = {*DEPRESSION_CLASSES, *EXCLUSION_CLASSES, "substance_use"}
+    known = {*DEPRESSION_CLASSES, *EXCLUSION_CLASSES}
     assert set(codes["diagnosis_class"]) <= known
     assert (tiers.groupby(["family", "code"])["diagnosis_class"].nunique() == 1).all()
 
@@ -115,12 +116,10 @@ def test_read_codelist__unknown_name_lists_those_that_exist():
 def test_diagnosis_source_codes__finds_each_code_by_its_longest_prefix():
     """Registers write one code in many ways; every way of it must mean the same."""
     table = pd.DataFrame(CODES, columns=["code", "vocabulary", "expected"])
-    used = memory_table(table, {"code": "string", "vocabulary": "string"})
 
-    key = diagnosis_source_codes(used).mutate(
-        key=lambda t: t.code + "|" + t.vocabulary.fill_null("")
-    )
-    found = _classes(key, "key", "diagnosis_class")
+    classes = diagnosis_source_codes(table)
+    keys = classes["code"] + "|" + classes["vocabulary"].fillna("")
+    found = classes["diagnosis_class"].groupby(keys).agg(set).to_dict()
 
     for code, vocabulary, expected in CODES:
         assert found.get(f"{code}|{vocabulary or ''}", set()) == expected, code
@@ -180,7 +179,7 @@ def test_drug_concepts__naltrexone_with_bupropion_is_no_antidepressant():
         {"ancestor_concept_id": "int64", "descendant_concept_id": "int64"},
     )
     ids = [40000001, 40000003, 40000004, 739138]
-    used = memory_table(pd.DataFrame({"concept_id": ids}), {"concept_id": "int64"})
+    used = memory_table(pd.DataFrame({"drug_concept_id": ids}), {"drug_concept_id": "int64"})
     names = memory_table(
         pd.DataFrame(
             {
@@ -197,7 +196,7 @@ def test_drug_concepts__naltrexone_with_bupropion_is_no_antidepressant():
 
     found = _classes(drug_concepts(used, ancestors, names), "concept_id", "counts_as_trial")
 
-    assert found == {
+    assert {concept: found[concept] for concept in ids} == {
         40000001: {"yes"},
         40000003: {"no"},
         40000004: {"indication-dependent"},
@@ -218,3 +217,14 @@ def test_flat_drugs__truncated_atc_code_names_no_ingredient():
     assert found.loc["N06AX62", ["ingredient", "counts_as_trial"]].tolist() == ["bupropion", "yes"]
     assert found.loc["A08AA62", "counts_as_trial"] == "no"
     assert "A10BA02" not in found.index
+
+
+@pytest.mark.parametrize("point", DISAGREEMENTS, ids=lambda point: point.codes[0][1])
+def test_disagreements__say_of_each_code_what_the_lists_say(point):
+    """A documented choice that is not the choice made is worse than none."""
+    lists = [read_codelist(name) for name in ("depression", "exclusions")]
+    rows = pd.concat([each[["vocabulary", "code", "diagnosis_class"]] for each in lists])
+
+    for vocabulary, code in point.codes:
+        own = rows[(rows["vocabulary"] == vocabulary) & (rows["code"] == code)]
+        assert set(own["diagnosis_class"]) == set(point.classes), code

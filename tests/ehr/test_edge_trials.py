@@ -400,6 +400,23 @@ def test_edge_43__times_of_day_are_floored_once():
     assert spans(trials) == [("sertraline", "2010-01-01", "2010-03-02")]
 
 
+def test_edge_43__a_zone_does_not_move_the_day():
+    """Half past midnight in Copenhagen is the day before in UTC: the clock on the wall decides."""
+    zoned = pd.to_datetime(["2010-01-01 23:30", "2010-01-31 00:30"]).tz_localize(
+        "Europe/Copenhagen"
+    )
+    west = pd.to_datetime(["2010-01-01 23:30"]).tz_localize("America/Los_Angeles")
+    drugs = pd.DataFrame(
+        {"person_id": ["p", "p"], "drug": "sertraline", "date": zoned, "days_supply": 30}
+    )
+
+    assert spans(build_trials(open_one([], prescriptions=drugs))) == [
+        ("sertraline", "2010-01-01", "2010-03-02")
+    ]
+    late = drugs.iloc[:1].assign(date=west)
+    assert spans(build_trials(open_one([], prescriptions=late)))[0][1] == "2010-01-01"
+
+
 def test_edge_44__days_are_half_open():
     """42 days from 1 January end on 12 February, the first day without."""
     trials = build_trials(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pgs_trd.ehr.fields import memory_table
+from pgs_trd.ehr.arrays import NEVER
 from pgs_trd.ehr.periods import merge_periods
-from pgs_trd.ehr.raw import connect
+
+DAY = np.datetime64("2010-01-01")
+
+
+def _days(text: str | None) -> int:
+    return NEVER if text is None else int((np.datetime64(text) - DAY).astype(int))
 
 
 def test_merge_periods__joins_what_overlaps_or_follows_on_the_next_day():
@@ -24,19 +31,43 @@ def test_merge_periods__joins_what_overlaps_or_follows_on_the_next_day():
         ("backwards", "2010-01-31", "2010-01-01"),
         ("open", "2010-01-31", None),
     ]
-    table = pd.DataFrame(rows, columns=["person_id", "start_date", "end_date"])
-    for column in ("start_date", "end_date"):
-        table[column] = pd.to_datetime(table[column]).dt.date
-    kinds = {"person_id": "string", "start_date": "date", "end_date": "date"}
+    names = sorted({name for name, _, _ in rows})
+    person = np.array([names.index(name) for name, _, _ in rows])
+    first = np.array([_days(start) for _, start, _ in rows])
+    last = np.array([_days(end) for _, _, end in rows])
 
-    merged = merge_periods(memory_table(table, kinds)).order_by(["person_id", "period"])
-    found = connect(1, None).to_pyarrow(merged).to_pandas().astype(str)
+    merged = merge_periods(person, first, last)
 
-    columns = ["person_id", "period", "start_date", "end_date"]
-    assert found[columns].to_numpy().tolist() == [
-        ["inside, then beyond the first end", "0", "2010-01-01", "2011-06-01"],
-        ["next day", "0", "2010-01-01", "2010-02-28"],
-        ["one day between", "0", "2010-01-01", "2010-01-31"],
-        ["one day between", "1", "2010-02-02", "2010-02-28"],
-        ["twice the same", "0", "2010-01-01", "2010-01-31"],
+    found = [
+        (names[p], str(DAY + a), str(DAY + b))
+        for p, a, b in zip(merged.person, merged.first, merged.last, strict=True)
     ]
+    assert found == [
+        ("inside, then beyond the first end", "2010-01-01", "2011-06-01"),
+        ("next day", "2010-01-01", "2010-02-28"),
+        ("one day between", "2010-01-01", "2010-01-31"),
+        ("one day between", "2010-02-02", "2010-02-28"),
+        ("twice the same", "2010-01-01", "2010-01-31"),
+    ]
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 40), st.integers(-3, 15))),
+    asked=st.lists(st.tuples(st.integers(-1, 3), st.integers(-5, 60))),
+)
+def test_periods__hold_the_days_that_any_recorded_period_holds(rows, asked):
+    """Merging must neither lose nor add a day, and one number means one unbroken stretch."""
+    person, first, length = (np.array([r[k] for r in rows], dtype=np.int64) for k in range(3))
+    covered = {(p, day) for p, a, n in rows if p >= 0 for day in range(a, a + n + 1)}
+    periods = merge_periods(person, first, first + length)
+    who, when = (np.array([a[k] for a in asked], dtype=np.int64) for k in range(2))
+
+    held = periods.hold(who, when, 4)
+
+    assert [(place >= 0) for place in held] == [(p, d) in covered for p, d in asked]
+    for (p, d), place in zip(asked, held, strict=True):
+        if place >= 0:
+            assert periods.person[place] == p
+            stretch = range(int(periods.first[place]), int(periods.last[place]) + 1)
+            assert d in stretch
+            assert all((p, day) in covered for day in stretch)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgs_trd.ehr import build_trials, open_ehr, prescription_flow, trials
-from pgs_trd.ehr.eras import build_eras
-from pgs_trd.ehr.fields import memory_table
-from pgs_trd.ehr.raw import connect
+from pgs_trd.ehr import build_trials, open_ehr, prescription_flow
+from pgs_trd.ehr.arrays import NEVER
+from pgs_trd.ehr.eras import Fills, build_eras
+from pgs_trd.ehr.people import UNKNOWN_YEAR, Keys, People
+from pgs_trd.ehr.periods import Periods
 from pgs_trd.errors import UsageError
 
 # Person: rows (start, end, days_supply) of sertraline, and the trials expected as
@@ -328,29 +330,23 @@ def _eras_by_hand(days: list[tuple[int, int, int]], gap_days: int) -> list[tuple
     gap_days=st.integers(0, 60),
 )
 def test_build_eras__equals_a_plain_loop(fills: dict[tuple[int, int], int], gap_days: int):
-    """The window expression is clever; the loop is not."""
+    """The pass over sorted numbers is clever; the loop is not."""
     days = [(person, start, start + supply) for (person, start), supply in fills.items()]
-    table = pd.DataFrame(days, columns=["person_id", "start_day", "end_day"]).assign(
-        period=0, last_day=10_000, ingredient="a", drug_class="b", is_imputed=0
+    person, start, end = (np.array(column) for column in zip(*sorted(days), strict=True))
+    alike = np.zeros(len(person), dtype=np.int32)
+    everybody = np.arange(3)
+    people = People(
+        person_id=everybody.astype(str).astype(object),
+        sex=np.full(3, "unknown", dtype=object),
+        birth_year=np.full(3, UNKNOWN_YEAR),
+        death_day=np.full(3, NEVER),
+        periods=Periods(everybody, everybody * 0, everybody * 0 + 10_000),
+        keys=Keys(pa.array(everybody)),
     )
-    kinds = dict.fromkeys(
-        ["person_id", "period", "last_day", "start_day", "end_day", "is_imputed"], "int64"
-    )
-    rows = memory_table(table, kinds | {"ingredient": "string", "drug_class": "string"})
+    made = Fills(person, alike, person, start, end, alike.astype(bool))
 
-    eras = connect(1, None).to_pyarrow(build_eras(rows, gap_days=gap_days)).to_pandas()
+    eras = build_eras(made, people, gap_days=gap_days)
 
-    columns = ["person_id", "start_day", "end_day", "n_prescriptions"]
-    found = sorted(map(tuple, eras[columns].to_numpy().tolist()))
+    columns = (eras.person, eras.start, eras.end, eras.n_prescriptions)
+    found = [tuple(map(int, row)) for row in zip(*columns, strict=True)]
     assert found == _eras_by_hand(days, gap_days)
-
-
-def test_build_trials__dates_of_missing_switches_are_missing_whatever_memory_holds():
-    """The pandas function for this computed with unwritten memory, and raised now and then."""
-    days = pd.Series([16_436, pd.NA, 0], dtype="Int64")
-
-    dates = trials._dates(days)
-
-    assert dates.dtype == "datetime64[ns]"
-    assert dates.isna().tolist() == [False, True, False]
-    assert dates.iloc[[0, 2]].tolist() == [pd.Timestamp("2015-01-01"), pd.Timestamp("1970-01-01")]

@@ -284,3 +284,35 @@ def test_classify__trials_of_other_records_are_refused(classified):
         classify(ehr, trials.drop(columns="switch_date"))
     with pytest.raises(UsageError, match=r"no definition 'adequate9'.*adequate2"):
         classify(ehr, trials, "adequate9")
+
+
+def test_classify__one_code_in_hospital_is_enough_where_the_rule_says_so():
+    """Registers take one inpatient code or two of any setting; worked by hand."""
+    codes = [
+        ("in", "2010-01-01", "F32.1", "inpatient"),
+        ("out", "2010-01-01", "F32.1", "outpatient"),
+        ("both", "2010-01-01", "F32.1", "outpatient"),
+        ("both", "2010-05-01", "F32.1", "Inpatient"),
+        ("unsaid", "2010-01-01", "F32.1", None),
+    ]
+    table = pd.DataFrame(codes, columns=["person_id", "date", "code", "setting"])
+    ehr = open_ehr(
+        {
+            "diagnoses": table,
+            "prescriptions": pd.DataFrame(
+                [("in", "2010-02-01", "sertraline")], columns=["person_id", "date", "drug"]
+            ),
+        }
+    )
+    base = load_definition("adequate2")
+    rule = replace(base.depression, min_inpatient_dates=1)
+
+    plain = classify(ehr, build_trials(ehr), base).table.set_index("person_id")
+    found = classify(ehr, build_trials(ehr), replace(base, depression=rule))
+    known = found.table.set_index("person_id")["mdd_known_date"]
+
+    assert plain["is_mdd"].to_dict() == {"both": True, "in": False, "out": False, "unsaid": False}
+    assert known.notna().to_dict() == {"both": True, "in": True, "out": False, "unsaid": False}
+    assert known["both"] == pd.Timestamp("2010-05-01")
+    assert "or on 1 in hospital" in found.attrition["rule"].to_list()[2]
+    assert replace(base, depression=rule).hash != base.hash

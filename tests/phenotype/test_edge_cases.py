@@ -21,6 +21,7 @@ from pgs_trd.phenotype import (
     Phenotype,
     classify,
     consensus_class,
+    explain,
     find_perinatal,
     follow_up,
     improvement,
@@ -218,6 +219,36 @@ def test_edge_26__switches_decades_apart():
 def test_edge_27__one_prescription_of_the_third_drug_is_enough():
     """That it was begun is the event; how long it lasted is the future."""
     assert answer(open_one([A, B, ("mirtazapine", "2010-05-01", 1)])) == ("trd", "resistant")
+
+
+def test_edge_27__a_second_prescription_can_be_asked_for():
+    """Without a third drug that was fetched once, two drugs and one failure are left."""
+    once, later = ("mirtazapine", "2010-05-01", 14), ("mirtazapine", "2010-05-15", 14)
+    twice = [(name, date, 30) for name, start, _ in (A, B) for date in _fills(start)]
+    base = load_definition("adequate2")
+    asked = replace(base, trials=replace(base.trials, min_prescriptions=2))
+    found = {
+        name: classify(ehr, build_trials(ehr), asked)
+        for name, ehr in (
+            ("once", open_one([*twice, once])),
+            ("again", open_one([*twice, once, later])),
+        )
+    }
+
+    assert {name: each.table["phenotype"].iloc[0] for name, each in found.items()} == {
+        "once": "responsive",
+        "again": "trd",
+    }
+    assert asked.hash != base.hash
+    shown = explain(found["once"], found["once"].table["person_id"].iloc[0])
+    assert shown.loc[shown["detail"] == "mirtazapine", "note"].tolist() == [
+        "fewer than 2 prescriptions"
+    ]
+
+
+def _fills(start: str) -> list[str]:
+    """Give two dates, 30 days apart."""
+    return [str((pd.Timestamp(start) + pd.Timedelta(days=30 * n)).date()) for n in range(2)]
 
 
 def test_edge_30__ect_counts_with_depression_only():

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pgs_trd.ehr.arrays import NEVER
 from pgs_trd.phenotype import load_definition
-from pgs_trd.phenotype.arrays import NEVER, Events, make_events
+from pgs_trd.phenotype.arrays import Events, make_events
 from pgs_trd.phenotype.script_rules import (
     distinct_in_period,
     qualifying_switches,

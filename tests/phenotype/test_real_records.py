@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from pgs_trd.ehr import Ehr, build_trials, open_ehr, prescription_flow
-from pgs_trd.ehr.codes import diagnosis_codes
+from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL
+from pgs_trd.ehr.codes import diagnosis_codes, read_codelist
 from pgs_trd.phenotype import Phenotype, classify, follow_up
 
 
@@ -104,3 +105,69 @@ def test_synthea__nobody_with_depression_is_no_error(real_data: Path, tmp_path: 
     assert set(phenotype.table["sex"]) == {"female", "male"}
     assert phenotype.table["death_date"].notna().sum() == len(pd.read_csv(tmp_path / "DEATH.csv"))
     assert follow_up(ehr, phenotype).empty
+
+
+@pytest.fixture(scope="module")
+def eras(real_data: Path) -> Path:
+    """Give the folder of 1,000 people of whom the source has eras only, without headers."""
+    return real_data / "omop_synpuf1k"
+
+
+def test_synpuf_eras__each_drug_era_of_a_listed_drug_is_in_a_trial(eras):
+    """Taken for exposures, eras keep their days: none is cut, none is lost."""
+    ehr = open_ehr(eras)
+    trials = build_trials(ehr, gap_days=0)
+    columns = ["era", "person_id", "concept_id", "start", "end", "n", "gap"]
+    table = pd.read_csv(eras / "drug_era.csv.gz", sep="\t", names=columns)
+    drugs = read_codelist("antidepressants")
+    drugs = drugs[drugs["counts_as_trial"].isin(COUNTED_AS_TRIAL)].dropna(subset=["concept_id"])
+    table = table[table["concept_id"].isin(drugs["concept_id"].astype("int64"))]
+    table["ingredient"] = table["concept_id"].map(
+        dict(zip(drugs["concept_id"], drugs["ingredient"], strict=True))
+    )
+    periods = pd.read_csv(
+        eras / "observation_period.csv",
+        sep="\t",
+        names=["period", "person_id", "first", "last", "kind"],
+    )
+    table = table.merge(periods[["person_id", "first", "last"]], on="person_id")
+    table = table[(table["start"] >= table["first"]) & (table["start"] <= table["last"])]
+
+    assert trials["person_id"].nunique() == table["person_id"].nunique() > 500
+    assert int(trials["n_prescriptions"].sum()) == len(
+        table.drop_duplicates(["person_id", "ingredient", "start"])
+    )
+    assert any("each drug_era counts" in note for note in ehr.notes)
+    assert any("a condition_era counts" in note for note in ehr.notes)
+
+
+def test_synpuf_eras__depression_is_found_on_first_and_last_days(eras):
+    """An era of several diagnoses is two dates of them; one of a single row is one."""
+    phenotype = classify(open_ehr(eras), build_trials(open_ehr(eras)))
+    columns = ["era", "person_id", "concept_id", "start", "end", "n"]
+    table = pd.read_csv(eras / "condition_era.csv.gz", sep="\t", names=columns)
+    codes = diagnosis_codes().dropna(subset=["concept_id"])
+    mdd = codes.loc[codes["diagnosis_class"].isin(["mdd_core", "trd_code"]), "concept_id"]
+    table = table[table["concept_id"].isin(mdd.astype("int64"))]
+    several = table[(table["n"] >= 2) & (table["end"] > table["start"])]
+    dates = pd.concat(
+        [
+            table[["person_id", "start"]],
+            several[["person_id", "end"]].set_axis(["person_id", "start"], axis=1),
+        ]
+    ).drop_duplicates()
+    periods = pd.read_csv(
+        eras / "observation_period.csv",
+        sep="\t",
+        names=["period", "person_id", "first", "last", "kind"],
+    )
+    dates = dates.merge(periods[["person_id", "first", "last"]], on="person_id")
+    dates = dates[(dates["start"] >= dates["first"]) & (dates["start"] <= dates["last"])]
+    died = pd.read_csv(eras / "death.csv", sep="\t", header=None, usecols=[0, 1])
+    dates["died"] = dates["person_id"].map(dict(died.to_numpy().tolist())).fillna("9999")
+    expected = dates[dates["start"] <= dates["died"]].groupby("person_id").size()
+
+    found = phenotype.table[phenotype.table["mdd_date"].notna()]
+
+    assert set(found["person_id"].astype("int64")) == set(expected[expected >= 2].index)
+    assert len(found) > 20

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgs_trd.phenotype.arrays import NEVER, Trials, sort_trials
+from pgs_trd.ehr.arrays import NEVER
+from pgs_trd.phenotype.arrays import Trials, sort_trials
 from pgs_trd.phenotype.rules import (
     count_trials,
     distinct_in_window,

@@ -1,7 +1,8 @@
 SELECT
   `t4`.`person_id`,
   `t4`.`date`,
-  `t2`.`diagnosis_class`
+  `t2`.`diagnosis_class`,
+  `t4`.`visit_id`
 FROM (
   SELECT
     `t0`.`person_id`,
@@ -14,7 +15,8 @@ FROM (
         ''
       ),
       ''
-    ) AS `code`
+    ) AS `code`,
+    `t0`.`visit_occurrence_id` AS `visit_id`
   FROM `records_0` AS `t0`
 ) AS `t4`
 INNER JOIN `codes_1` AS `t2`

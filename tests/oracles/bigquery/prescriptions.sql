@@ -10,16 +10,34 @@ SELECT
   ) AS `refills`,
   IF(
     CAST(ROUND(
-      ieee_divide(
-        `t2`.`strength_ug` * SAFE_CAST(`t4`.`quantity` AS FLOAT64),
-        NULLIF(`t4`.`days_supply`, 0)
+      IF(
+        ABS(
+          ieee_divide(
+            `t2`.`strength_ug` * SAFE_CAST(`t4`.`quantity` AS FLOAT64),
+            NULLIF(`t4`.`days_supply`, 0)
+          )
+        ) < 9007199254740992.0,
+        ieee_divide(
+          `t2`.`strength_ug` * SAFE_CAST(`t4`.`quantity` AS FLOAT64),
+          NULLIF(`t4`.`days_supply`, 0)
+        ),
+        CAST(NULL AS FLOAT64)
       ),
       0
     ) AS INT64) > 0,
     CAST(ROUND(
-      ieee_divide(
-        `t2`.`strength_ug` * SAFE_CAST(`t4`.`quantity` AS FLOAT64),
-        NULLIF(`t4`.`days_supply`, 0)
+      IF(
+        ABS(
+          ieee_divide(
+            `t2`.`strength_ug` * SAFE_CAST(`t4`.`quantity` AS FLOAT64),
+            NULLIF(`t4`.`days_supply`, 0)
+          )
+        ) < 9007199254740992.0,
+        ieee_divide(
+          `t2`.`strength_ug` * SAFE_CAST(`t4`.`quantity` AS FLOAT64),
+          NULLIF(`t4`.`days_supply`, 0)
+        ),
+        CAST(NULL AS FLOAT64)
       ),
       0
     ) AS INT64),
@@ -39,8 +57,14 @@ FROM (
     `t0`.`days_supply`,
     `t0`.`refills`,
     IF(
-      `t0`.`quantity` = CAST(CAST(ROUND(`t0`.`quantity`, 0) AS INT64) AS FLOAT64),
-      CAST(CAST(ROUND(`t0`.`quantity`, 0) AS INT64) AS STRING),
+      `t0`.`quantity` = CAST(CAST(ROUND(
+        IF(ABS(`t0`.`quantity`) < 9007199254740992.0, `t0`.`quantity`, CAST(NULL AS FLOAT64)),
+        0
+      ) AS INT64) AS FLOAT64),
+      CAST(CAST(ROUND(
+        IF(ABS(`t0`.`quantity`) < 9007199254740992.0, `t0`.`quantity`, CAST(NULL AS FLOAT64)),
+        0
+      ) AS INT64) AS STRING),
       CAST(`t0`.`quantity` AS STRING)
     ) AS `quantity`
   FROM `records_0` AS `t0`

@@ -17,7 +17,16 @@ from pgs_trd.ehr import open_ehr
 from pgs_trd.simulate.omop import SCHEMAS
 
 FOLDER = Path(__file__).resolve().parent
-TABLES = ("persons", "observation", "prescriptions", "diagnoses", "procedures", "deaths")
+TABLES = (
+    "persons",
+    "observation",
+    "prescriptions",
+    "diagnoses",
+    "procedures",
+    "deaths",
+    "visits",
+    "scales",
+)
 
 
 def statements() -> dict[str, str]:
