@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,6 +14,8 @@ from pgs_trd.errors import UsageError
 # Of glibc's mallopt: how much may lie free, and from what size on arrays are mapped one by one.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _SMALL, _LARGE = 1 << 18, 1 << 25
+# What each library reads when it is loaded; Arrow reads that of OpenMP.
+_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def thread_count(asked: int | None = None) -> int:
@@ -36,6 +38,28 @@ def thread_count(asked: int | None = None) -> int:
     if allotted.isdigit() and int(allotted) > 0:
         return int(allotted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def limit_pools(arguments: Sequence[str] = ()) -> None:
+    """Hold the threads of BLAS, OpenMP and Arrow to those of this process.
+
+    They would take every processor of the machine where a scheduler does not hold a
+    job to its own. Has to come before they are loaded; what the user has set stays.
+
+    Parameters
+    ----------
+    arguments
+        Of a command line, with ``--threads`` or without; see `thread_count`.
+    """
+    given = [
+        text
+        for option, following in zip(arguments, [*arguments[1:], ""], strict=False)
+        for name, sign, value in [option.partition("=")]
+        if name == "--threads" and (text := value if sign else following).isdecimal()
+    ]
+    count = thread_count(max(int(given[-1]), 1) if given else None)
+    for variable in _POOLS:
+        os.environ.setdefault(variable, str(count))
 
 
 @contextmanager
