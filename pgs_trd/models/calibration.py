@@ -10,6 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import FloatArray, IntArray
+from pgs_trd.models.discrimination import name_missing_group
 from pgs_trd.models.inputs import (
     Matrix,
     ModelDataError,
@@ -24,8 +25,6 @@ from pgs_trd.models.wald import check_confidence, wald_columns
 
 MAX_STEPS = 100
 STEP_TOLERANCE = 1e-12
-# Lowess is interpolated between points this share of the range apart.
-LOWESS_SPACING = 0.005
 BRIER_PARTS = ("brier_reliability", "brier_resolution", "brier_uncertainty", "brier_within_bins")
 
 
@@ -141,7 +140,7 @@ def judge_calibration(outcome: FloatArray, logits: FloatArray, bins: int) -> dic
     numbers = ("intercept", "intercept_se", "slope", "slope_se", "brier", "brier_scaled")
     row |= dict.fromkeys((*numbers, *BRIER_PARTS), float("nan"))
     if not 0 < n_cases < len(outcome):
-        word = "no_events" if n_cases == 0 else "no_nonevents"
+        word = name_missing_group(outcome)
         return row | {"status": word, "reason": "calibration needs cases and controls"}
     brier = float(np.mean((probability - outcome) ** 2))
     share = n_cases / len(outcome)
@@ -281,7 +280,8 @@ def calibration_curve(
     Returns
     -------
     curve
-        One row a column and point: `model`, `probability`, `observed`.
+        One row a column and point: `model`, `probability`, `observed`. Where all people of
+        a local fit have one probability, it is their share of cases.
 
     Raises
     ------
@@ -304,12 +304,19 @@ def calibration_curve(
         if not complete.any() or np.ptp(values[complete]) == 0:
             continue
         x = values[complete]
-        smooth = lowess(
-            y[complete], x, frac=fraction, it=0, delta=LOWESS_SPACING * float(np.ptp(x))
-        )
         at = np.unique(np.quantile(x, np.linspace(0.01, 0.99, points)))
-        observed = np.interp(at, smooth[:, 0], smooth[:, 1])
+        observed = _smooth(x, y[complete], at, fraction)
         parts.append(pd.DataFrame({"model": name, "probability": at, "observed": observed}))
     if not parts:
         raise ModelDataError("no model has probabilities that vary: there is no curve")
     return pd.concat(parts, ignore_index=True)
+
+
+def _smooth(x: FloatArray, y: FloatArray, at: FloatArray, fraction: float) -> FloatArray:
+    """Give lowess at some points; where its neighbours are tied, the mean of the nearest."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smooth = np.asarray(lowess(y, x, frac=fraction, it=0, xvals=at), dtype=np.float64)
+    for place in np.flatnonzero(~np.isfinite(smooth)):
+        distance = np.abs(x - at[place])
+        smooth[place] = y[distance == distance.min()].mean()
+    return smooth

@@ -11,7 +11,14 @@ from scipy.stats import chi2 as chi_square
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import FloatArray
-from pgs_trd.models.inputs import Matrix, People, Vector, read_binary, refuse_infinite
+from pgs_trd.models.inputs import (
+    Matrix,
+    People,
+    Vector,
+    read_binary,
+    read_covariates,
+    refuse_infinite,
+)
 from pgs_trd.models.logistic import fit_logistic
 from pgs_trd.models.results import FIT_COLUMNS
 from pgs_trd.models.wald import LOG10_E, check_confidence, wald_columns
@@ -73,6 +80,8 @@ def fit_ancestry_interaction(
     names = list(components)
     if not names:
         raise UsageError("components is empty: name the columns of principal components")
+    if len(set(names)) < len(names):
+        raise UsageError(f"components has {len(names)} names, {len(set(names))} of them different")
     centred = _centre(outcome, covariates, names)
     without = fit_logistic(
         outcome, scores, centred, method="ml", confidence=confidence, threads=threads
@@ -147,7 +156,8 @@ def fit_along_distance(
         raise UsageError("at holds no distances, or some that are not finite: give numbers")
     centred = _centre(outcome, covariates, [distance])
     middle = _middle(outcome, covariates, [distance])[0]
-    apart = float(np.nanstd(centred[distance].to_numpy(np.float64))) or 1.0
+    known = centred[distance].dropna().to_numpy(np.float64)
+    apart = float(known.std()) if len(known) and known.std() > 0 else 1.0
     here, there = (
         fit_logistic(
             outcome,
@@ -206,7 +216,8 @@ def _middle(outcome: Vector, covariates: pd.DataFrame, names: list[str]) -> Floa
     people = People()
     people.check("covariates", covariates)
     known = ~np.isnan(read_binary(people, "outcome", outcome))
-    known &= covariates.notna().all(axis=1).to_numpy()
+    # As the fit reads them: text may be missing only once it is encoded.
+    known &= ~np.isnan(read_covariates(people, covariates)[0]).any(axis=1)
     numbers = _columns(covariates, names)[known]
     return np.asarray(numbers.mean(axis=0)) if known.any() else np.zeros(len(names))
 

@@ -84,7 +84,7 @@ def auc(
     DeLong's [1]_: they take predictors as they are. For predictions of a model fitted to the
     same people the area is too high, and for `base` nested in that model the test of the
     gain is far too cautious, whatever its p-value [2]_: test the score's coefficient, and
-    use the gain for its size.
+    use the gain for its size. An area of 0 or 1 has the error 0, which says nothing.
 
     Parameters
     ----------
@@ -102,8 +102,8 @@ def auc(
     areas
         One row a predictor: `predictor`, `n`, `n_cases`, `auc`, `se`, `ci_low`, `ci_high`
         (within 0 and 1), `status`; with `base` also `auc_base`, `gain`, `gain_se`,
-        `gain_ci_low`, `gain_ci_high`, `p_value`, `log10_p`. NaN with status "no_events" or
-        "no_nonevents".
+        `gain_ci_low`, `gain_ci_high`, `p_value`, `log10_p`. NaN with status "no_events",
+        "no_nonevents" or "no_complete_cases".
 
     Raises
     ------
@@ -140,6 +140,13 @@ def auc(
     return _with_intervals(pd.DataFrame(rows), confidence, with_gain=base is not None)
 
 
+def name_missing_group(outcome: FloatArray) -> str:
+    """Give the status of people who are all cases, all controls, or nobody."""
+    if not len(outcome):
+        return "no_complete_cases"
+    return "no_nonevents" if outcome.any() else "no_events"
+
+
 def compare_areas(
     outcome: FloatArray,
     predictor: FloatArray,
@@ -154,7 +161,7 @@ def compare_areas(
     row: dict[str, object] = {"n": len(outcome), "n_cases": n_cases, "status": "ok"}
     numbers = dict.fromkeys(("auc", "se", "auc_base", "gain", "gain_se"), float("nan"))
     if not 0 < n_cases < len(outcome):
-        return row | numbers | {"status": "no_events" if n_cases == 0 else "no_nonevents"}
+        return row | numbers | {"status": name_missing_group(outcome)}
     one = place(outcome, predictor)
     variance = one.covariance(one)
     numbers |= {"auc": one.auc, "se": float(np.sqrt(variance))}

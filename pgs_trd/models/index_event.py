@@ -187,6 +187,7 @@ def fit_weighted_for_selection(
     columns = read_scores(people, scores)
     chosen = read_vector(people, "outcome", outcome)
     people.check("selected", selected)
+    people.check("predictors", predictors)
     values, _ = read_covariates(people, covariates)
     fits = fit_logistic(
         outcome,
@@ -340,7 +341,7 @@ def fit_adjusted_for_score(
         raise UsageError(f"adjust_for is {adjust_for!r}: scores have no column of that name")
     people = People()
     cases = read_binary(people, "outcome", outcome)
-    people.check("scores", scores)
+    read_scores(people, scores)  # refuses two columns of one name, which would be `held` too
     values, names = read_covariates(people, covariates)
     held = read_vector(people, adjust_for, scores[adjust_for])
     has_it: BoolArray = ~np.isnan(held)

@@ -12,6 +12,7 @@ from scipy.special import expit, roots_hermitenorm
 
 from pgs_trd.errors import DataError, UsageError
 from pgs_trd.models.arrays import BoolArray, FloatArray
+from pgs_trd.models.estimates import read_numbers
 from pgs_trd.models.results import STANDING
 from pgs_trd.models.wald import check_confidence, wald_columns
 from pgs_trd.tables import require_columns
@@ -175,10 +176,11 @@ def adjust_for_incidence(
     Raises
     ------
     DataError
-        If a column is missing, fewer than 10 rows give the slope, or effects on the
-        event vary no more than their sampling errors do.
+        If a column is missing or holds text or infinities, an error is negative, fewer
+        than 10 rows give the slope, or effects on the event vary no more than their
+        sampling errors do.
     UsageError
-        If `slope_from` has not one value a row.
+        If `slope_from` has not one True or False a row, or another index.
 
     References
     ----------
@@ -187,19 +189,17 @@ def adjust_for_incidence(
     check_confidence(confidence)
     names = ("beta_event", "se_event", "beta_outcome", "se_outcome")
     require_columns(estimates, names, "estimates")
-    numbers = [estimates[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names]
+    numbers = [read_numbers(estimates, name, "estimates") for name in names]
     event, event_se, outcome, outcome_se = numbers
     usable: BoolArray = np.isfinite(np.stack(numbers)).all(axis=0)
     if "status" in estimates.columns:
         usable &= estimates["status"].isin(STANDING).to_numpy()
     chosen = np.ones(len(estimates), dtype=bool)
     if slope_from is not None:
-        chosen = np.asarray(slope_from, dtype=bool)
-        if chosen.shape != (len(estimates),):
-            raise UsageError(
-                f"slope_from has shape {chosen.shape}: one value for each of the "
-                f"{len(estimates):,} rows is needed"
-            )
+        chosen = _read_chosen(slope_from, estimates)
+    n_wrong = int(np.sum((event_se < 0) | (outcome_se < 0)))
+    if n_wrong:
+        raise DataError(f"estimates: {n_wrong:,} of {len(estimates):,} rows have a negative error")
     chosen = chosen & usable
     slope, slope_se, factor = _undiluted_slope(event[chosen], event_se[chosen], outcome[chosen])
     variance = outcome_se**2 + slope**2 * event_se**2 + slope_se**2 * (event**2 + event_se**2)
@@ -208,6 +208,21 @@ def adjust_for_incidence(
     adjusted = estimates.assign(**wald_columns(beta, se, confidence=confidence))
     adjusted.attrs |= {"slope": slope, "slope_se": slope_se, "slope_undiluted_by": factor}
     return adjusted
+
+
+def _read_chosen(slope_from: npt.ArrayLike | pd.Series, estimates: pd.DataFrame) -> BoolArray:
+    """Give the rows that the slope comes from, checked."""
+    given = np.asarray(slope_from)
+    if given.shape != (len(estimates),):
+        raise UsageError(
+            f"slope_from has shape {given.shape}: one value for each of the "
+            f"{len(estimates):,} rows is needed"
+        )
+    if isinstance(slope_from, pd.Series) and not slope_from.index.equals(estimates.index):
+        raise UsageError("the index of slope_from differs from that of estimates")
+    if not all(isinstance(value, bool | np.bool_) for value in given.tolist()):
+        raise UsageError("slope_from holds values other than True and False")
+    return np.asarray(given, dtype=bool)
 
 
 def _undiluted_slope(

@@ -14,7 +14,15 @@ from scipy.special import chdtrc, ndtri, stdtrit
 from pgs_trd.errors import DataError, UsageError, join_faults
 from pgs_trd.models.arrays import BoolArray, FloatArray, IntArray
 from pgs_trd.models.inputs import ModelDataError
-from pgs_trd.models.pooling import TAU2, Pools, tau2_interval, typical_variance, weigh
+from pgs_trd.models.pooling import (
+    TAU2,
+    Pools,
+    range_of,
+    size_of,
+    tau2_interval,
+    typical_variance,
+    weigh,
+)
 from pgs_trd.models.results import STANDING
 from pgs_trd.models.student import student_columns
 from pgs_trd.models.wald import check_confidence, wald_columns
@@ -24,6 +32,8 @@ MetaMethod: TypeAlias = Literal["fixed", "dl", "reml", "pm"]
 MetaInterval: TypeAlias = Literal["wald", "hartung_knapp", "hartung_knapp_floor"]
 
 COUNTS = ("n", "n_events")
+# Estimates that differ by less than this share of their size are equal.
+ROUNDING = 1e-14
 METHOD_NOTES = {
     "fixed": "inverse-variance, one common effect",
     "dl": "inverse-variance, random effects, tau2 by DerSimonian and Laird",
@@ -303,7 +313,8 @@ def _pool(
         if interval == "hartung_knapp_floor":
             factor = np.maximum(1.0, factor)
     lost = np.isnan(tau2)
-    flat = factor == 0
+    # The centre of equal estimates rounds away from them: Q need not come out as 0.
+    flat = (interval == "hartung_knapp") & (range_of(pools) <= ROUNDING * size_of(pools))
     columns["beta"][several] = at.centre
     columns["se"][several] = np.where(flat, np.nan, np.sqrt(factor / at.total))
     status[several] = np.where(lost, "not_converged", np.where(flat, "no_spread", "ok"))

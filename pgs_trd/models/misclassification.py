@@ -18,6 +18,7 @@ from scipy.special import expit
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import FloatArray, IntArray
 from pgs_trd.models.design import CovariateBasis, build_basis, orthogonalise_scores
+from pgs_trd.models.estimates import read_numbers
 from pgs_trd.models.inputs import (
     Batch,
     Matrix,
@@ -75,7 +76,7 @@ def misclassification_grid(
         If a rate lies outside [0, 1], or PPV + NPV is not above 1: such a label says
         no more than chance.
     DataError
-        If a column is missing.
+        If a column is missing, or an estimate is text or infinite.
 
     References
     ----------
@@ -92,7 +93,7 @@ def misclassification_grid(
     check_confidence(confidence)
     require_columns(estimates, ("beta", "se"), "estimates")
     pairs = _pairs(ppv, npv)
-    beta, se = (estimates[name].to_numpy(np.float64, na_value=np.nan) for name in ("beta", "se"))
+    beta, se = (read_numbers(estimates, name, "estimates") for name in ("beta", "se"))
     if "status" in estimates.columns:
         stands = estimates["status"].isin(STANDING).to_numpy()
         beta, se = np.where(stands, beta, np.nan), np.where(stands, se, np.nan)

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 
 from pgs_trd.errors import DataError, UsageError
 from pgs_trd.models.arrays import FloatArray
+from pgs_trd.models.estimates import read_numbers
 from pgs_trd.models.inputs import ModelDataError
 from pgs_trd.tables import require_columns
 
@@ -44,7 +45,7 @@ def adjust_p_values(
     Parameters
     ----------
     results
-        One row a planned test, with `log10_p`, or `p_value` where there is no `log10_p`;
+        One row a planned test, with `log10_p`, or `p_value` in rows without `log10_p`;
         NaN where the fit was refused.
     by
         Columns that name a family; () takes all rows as one.
@@ -154,21 +155,23 @@ def _check_options(methods: Sequence[str], null_share: str, n_effective: float |
 
 def _read_log10_p(results: pd.DataFrame) -> FloatArray:
     """Give log10 p of each row, NaN where there is none; refuse what is no p-value."""
-    if "log10_p" in results.columns:
-        log10_p = results["log10_p"].to_numpy(dtype=np.float64, na_value=np.nan)
-        n_wrong = int(np.sum(log10_p > 0))
-        kind = "log10_p above 0"
-    elif "p_value" in results.columns:
-        p_value = results["p_value"].to_numpy(dtype=np.float64, na_value=np.nan)
-        n_wrong = int(np.sum((p_value < 0) | (p_value > 1)))
-        kind = "p_value outside [0, 1]"
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log10_p = np.log10(p_value)
-    else:
+    if not {"log10_p", "p_value"} & set(results.columns):
         raise DataError("results: no column 'log10_p' or 'p_value'")
-    if n_wrong:
-        raise ModelDataError(f"results: {n_wrong:,} of {len(results):,} rows have {kind}")
-    return np.asarray(log10_p)
+    found = np.full(len(results), np.nan)
+    faults = []
+    if "p_value" in results.columns:
+        p_value = read_numbers(results, "p_value", "results", finite=False)
+        faults.append((int(np.sum((p_value < 0) | (p_value > 1))), "p_value outside [0, 1]"))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.log10(p_value)
+    if "log10_p" in results.columns:
+        log10_p = read_numbers(results, "log10_p", "results", finite=False)
+        faults.append((int(np.sum(log10_p > 0)), "log10_p above 0"))
+        found = np.where(np.isnan(log10_p), found, log10_p)
+    for n_wrong, kind in faults:
+        if n_wrong:
+            raise ModelDataError(f"results: {n_wrong:,} of {len(results):,} rows have {kind}")
+    return np.asarray(found)
 
 
 def _adjust(

@@ -17,6 +17,7 @@ from scipy.special import ndtr
 
 from pgs_trd.errors import DataError, UsageError
 from pgs_trd.models.arrays import FloatArray
+from pgs_trd.models.estimates import read_numbers
 from pgs_trd.models.results import STANDING
 from pgs_trd.models.wald import check_confidence, wald_columns
 from pgs_trd.tables import require_columns
@@ -76,8 +77,8 @@ def fit_empirical_null(controls: pd.DataFrame) -> EmpiricalNull:
     Raises
     ------
     DataError
-        If a column is missing, an error is not above 0, or there are fewer than 5
-        controls with numbers.
+        If a column is missing, an error is not above 0, a number is text or infinite, or
+        there are fewer than 5 controls with numbers.
 
     References
     ----------
@@ -136,7 +137,7 @@ def calibrate_estimates(
     Raises
     ------
     DataError
-        If a column is missing, or an error is not above 0.
+        If a column is missing, an error is not above 0, or a number is text or infinite.
 
     References
     ----------
@@ -198,7 +199,9 @@ def _row_keys(table: pd.DataFrame, keys: list[str]) -> list[tuple[object, ...]]:
     """Give the group of each row."""
     if not keys:
         return [()] * len(table)
-    return list(table[keys].itertuples(index=False, name=None))
+    # None for what is missing, as one NaN need not equal another.
+    named = table[keys].astype(object)
+    return list(named.where(named.notna(), None).itertuples(index=False, name=None))
 
 
 def _groups(
@@ -208,7 +211,8 @@ def _groups(
     if not keys:
         yield (), table
         return
-    yield from table.groupby(keys, sort=False, dropna=False)
+    for _, rows in table.groupby(keys, sort=False, dropna=False, observed=True):
+        yield _row_keys(rows.head(1), keys)[0], rows
 
 
 def _numbers(table: pd.DataFrame, subject: str) -> tuple[FloatArray, FloatArray]:
@@ -217,7 +221,7 @@ def _numbers(table: pd.DataFrame, subject: str) -> tuple[FloatArray, FloatArray]
     stands = np.ones(len(table), dtype=bool)
     if "status" in table.columns:
         stands = table["status"].isin(STANDING).to_numpy()
-    beta, se = (table[name].to_numpy(np.float64, na_value=np.nan) for name in ("beta", "se"))
+    beta, se = (read_numbers(table, name, subject) for name in ("beta", "se"))
     stands &= np.isfinite(beta) & np.isfinite(se)
     n_wrong = int(np.sum(se[stands] <= 0))
     if n_wrong:
@@ -258,7 +262,7 @@ def _calibrate(
 ) -> pd.DataFrame:
     """Put the null and the calibrated numbers beside each estimate."""
     mean, sd = (np.array([getattr(null, name) for null in nulls], float) for name in ("mean", "sd"))
-    beta, se = (estimates[name].to_numpy(np.float64, na_value=np.nan) for name in ("beta", "se"))
+    beta, se = (read_numbers(estimates, name, "estimates") for name in ("beta", "se"))
     if "status" in estimates.columns:
         beta = np.where(estimates["status"].isin(STANDING), beta, np.nan)
     shifted = beta - mean

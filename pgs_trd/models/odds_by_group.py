@@ -118,11 +118,11 @@ class _Bounds:
 
 def _read_cuts(cuts: Sequence[float], reference: Reference) -> _Bounds:
     at = np.asarray(cuts, dtype=np.float64)
-    if not len(at) or len(at) >= MAX_GROUPS or np.any(np.diff(at) <= 0):
+    if not len(at) or len(at) >= MAX_GROUPS or not np.all(np.diff(at) > 0):
         raise UsageError(
             f"cuts has {len(at):,} percentiles: 1 to {MAX_GROUPS - 1} are needed, growing"
         )
-    if at[0] <= 0 or at[-1] >= 100:
+    if not (at[0] > 0 and at[-1] < 100):
         raise UsageError("cuts are percentiles: they lie strictly between 0 and 100")
     if reference == "bottom":
         return _Bounds(np.r_[0.0, at, 100.0], 0)
@@ -141,20 +141,19 @@ def _fit_groups(
     fault: tuple[str, str] | None,
 ) -> list[pd.DataFrame]:
     """Give the rows of some scores, (n_people, n_scores) complete."""
-    n_scores = values.shape[1]
-    if fault is not None:
-        empty = np.zeros((n_scores, bounds.n_groups), dtype=np.int64)
-        return [_rows(*counts, *fault) for counts in zip(empty, empty, strict=True)]
+    if not len(values) and fault is not None:
+        nobody = np.zeros(bounds.n_groups, dtype=np.int64)
+        return [_rows(nobody, nobody, *fault)] * values.shape[1]
     outcome = part.data.outcome
     groups = np.stack([_group(column, bounds) for column in values.T])
     size = np.array([np.bincount(row, minlength=bounds.n_groups) for row in groups])
     cases = np.array(
         [np.bincount(row, weights=outcome, minlength=bounds.n_groups) for row in groups]
     ).astype(np.int64)
-    tables = [
-        _rows(*counts, "too_few_people", "a group is empty: too many people share a score")
-        for counts in zip(size, cases, strict=True)
-    ]
+    word, reason = fault or ("too_few_people", "a group is empty: too many people share a score")
+    tables = [_rows(*counts, word, reason) for counts in zip(size, cases, strict=True)]
+    if fault is not None:
+        return tables
     possible = np.flatnonzero((size > 0).all(axis=1))
     if not len(possible):
         return tables

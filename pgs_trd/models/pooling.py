@@ -80,6 +80,19 @@ def weigh(pools: Pools, tau2: FloatArray) -> Weighted:
     return Weighted(weight, total, centre, residual)
 
 
+def range_of(pools: Pools) -> FloatArray:
+    """Give the largest estimate of each pool less the smallest."""
+    highest = np.max(np.where(pools.present, pools.beta, -np.inf), axis=1, initial=-np.inf)
+    return np.asarray(
+        highest - np.min(np.where(pools.present, pools.beta, np.inf), axis=1, initial=np.inf)
+    )
+
+
+def size_of(pools: Pools) -> FloatArray:
+    """Give the largest absolute estimate of each pool."""
+    return np.asarray(np.max(np.where(pools.present, np.abs(pools.beta), 0.0), axis=1, initial=0.0))
+
+
 def typical_variance(pools: Pools) -> FloatArray:
     """Give the one variance that stands for those of the strata, as I2 takes it [1]_.
 
@@ -160,15 +173,16 @@ def tau2_reml(pools: Pools) -> FloatArray:
     """
     if not len(pools.beta):
         return np.empty(0)
-    range_of = np.max(np.where(pools.present, pools.beta, -np.inf), axis=1) - np.min(
-        np.where(pools.present, pools.beta, np.inf), axis=1
-    )
+    # In units in which the variances are near 1, as their cubes may not be numbers elsewhere.
+    unit = np.sqrt(typical_variance(pools))[:, np.newaxis]
+    pools = Pools(pools.beta / unit, pools.variance / unit**2)
     lowest = 0.01 * pools.variance.min(axis=1)
-    starts = np.geomspace(lowest, np.maximum(4 * range_of**2, 2 * lowest), GRID_POINTS - 1)
+    highest = np.maximum(4 * range_of(pools) ** 2, 2 * lowest)
+    starts = np.geomspace(lowest, highest, GRID_POINTS - 1)
     starts = np.vstack([np.zeros_like(lowest), starts])
     heights = np.array([_restricted_log_likelihood(pools, start) for start in starts])
     best = np.take_along_axis(starts, heights.argmax(axis=0)[np.newaxis], axis=0)[0]
-    return _climb(pools, best)
+    return np.asarray(_climb(pools, best) * unit[:, 0] ** 2)
 
 
 def _restricted_log_likelihood(pools: Pools, tau2: FloatArray) -> FloatArray:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from pgs_trd.errors import DataError, UsageError
+from pgs_trd.models.arrays import BoolArray, FloatArray
+from pgs_trd.models.inputs import People, read_covariates, read_scores, read_vector
 from pgs_trd.models.liability import liability_r2
 from pgs_trd.models.wald import check_confidence
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 FEWEST_PEOPLE = 50
 FEWEST_CASES = 10
@@ -44,11 +42,12 @@ def portability_table(
     ----------
     outcome : (n_people,)
         A number, or 1 for cases and 0 for controls; index `person_id`. People without
-        are left out.
+        are left out. All tables are joined by their index.
     scores : (n_people, n_scores)
-        As they are in the analysis; index `person_id`.
+        As they are in the analysis; index `person_id`. Who misses a score is out for it.
     covariates : (n_people, n_covariates)
-        Such as age, sex and components; people who miss one are left out.
+        Such as age, sex and components; people who miss one are left out. Text becomes
+        dummies, see `encode_covariates`.
     strata : (n_people,)
         Ancestry group of each person; missing is left out.
     distance : (n_people,)
@@ -76,31 +75,42 @@ def portability_table(
     Raises
     ------
     UsageError
-        If neither strata nor distance is given, or a number is out of range.
+        If neither strata nor distance is given, a number is out of range, or a person
+        occurs twice in a table.
     DataError
-        If nobody has outcome, scores and covariates.
+        If nobody has outcome and covariates, or a distance; or a value is infinite.
     """
     if strata is None and distance is None:
         raise UsageError("give strata or distance: by what should people be grouped?")
     if n_bins < 2:
         raise UsageError(f"n_bins must be at least 2, got {n_bins}")
     check_confidence(confidence)
+    _refuse_repeated_people(
+        outcome=outcome, scores=scores, covariates=covariates, strata=strata, distance=distance
+    )
+    x, _ = read_covariates(People(), covariates)
     people = scores.index.intersection(outcome.dropna().index)
-    people = people.intersection(covariates.dropna().index)
+    people = people.intersection(covariates.index[~np.isnan(x).any(axis=1)])
     if not len(people):
         raise DataError("nobody has an outcome, scores and all covariates")
-    y = outcome.loc[people].to_numpy(dtype=np.float64)
+    x = x[covariates.index.get_indexer(people)]
+    order = People()
+    values = read_scores(order, scores.loc[people])
+    matrix = values.block(0, len(values.names))
+    y = read_vector(order, "outcome", outcome.loc[people])
     is_binary = bool(np.isin(y, (0.0, 1.0)).all())
     if prevalence is not None and not is_binary:
         raise UsageError("prevalence is for an outcome of 0 and 1; this one has other values")
-    far = None if distance is None else distance.reindex(people).to_numpy(dtype=np.float64)
+    far = None if distance is None else read_vector(order, "distance", distance.reindex(people))
+    if far is not None and np.isnan(far).all():
+        raise DataError(f"none of {len(people):,} people has a distance")
     tables = []
     for grouping, group, inside in _groups(people, strata, far, n_bins):
         k = _prevalence(prevalence, grouping, group)
-        rows = _explain(
+        rows = _explain_complete(
             y[inside],
-            scores.loc[people[inside]],
-            covariates.loc[people[inside]].to_numpy(dtype=np.float64),
+            pd.DataFrame(matrix[inside], columns=list(values.names)),
+            x[inside],
             is_binary=is_binary,
             confidence=confidence,
         )
@@ -110,7 +120,18 @@ def portability_table(
             rows[name] = value
         rows["prevalence"] = k
         tables.append(_add_liability(rows, k))
-    return _arrange(pd.concat(tables, ignore_index=True), list(scores.columns))
+    return _arrange(pd.concat(tables, ignore_index=True), values.names)
+
+
+def _refuse_repeated_people(**tables: pd.Series | pd.DataFrame | None) -> None:
+    """Raise if a table has a person twice: joins by person would multiply rows."""
+    for name, table in tables.items():
+        n_repeated = 0 if table is None else int(table.index.duplicated().sum())
+        if table is not None and n_repeated:
+            raise UsageError(
+                f"{name}: {n_repeated:,} of {len(table):,} rows repeat a person: one row a person "
+                "is needed, with its index the person"
+            )
 
 
 def _groups(
@@ -134,7 +155,8 @@ def _groups(
 def _prevalence(given: float | Mapping[str, float] | None, grouping: str, group: str) -> float:
     """Give the prevalence of a group, NaN if not known."""
     if isinstance(given, Mapping):
-        value = given.get(group, np.nan) if grouping == "stratum" else np.nan
+        by_name = {str(name): share for name, share in given.items()}
+        value = by_name.get(group, np.nan) if grouping == "stratum" else np.nan
     else:
         value = np.nan if given is None else given
     return float(value)
@@ -147,6 +169,26 @@ def _describe_distance(distance: FloatArray | None, inside: BoolArray) -> dict[s
     if not len(values):
         return dict.fromkeys(names, np.nan)
     return dict(zip(names, (values.min(), values.mean(), values.max()), strict=True))
+
+
+def _explain_complete(
+    y: FloatArray,
+    scores: pd.DataFrame,
+    covariates: FloatArray,
+    *,
+    is_binary: bool,
+    confidence: float,
+) -> pd.DataFrame:
+    """Explain with scores that the same people have at a time."""
+    missing = scores.isna().to_numpy()
+    patterns, codes = np.unique(missing, axis=1, return_inverse=True)
+    parts = []
+    for code, gaps in enumerate(patterns.T):
+        part = scores.loc[~gaps, np.ravel(codes) == code]
+        parts.append(
+            _explain(y[~gaps], part, covariates[~gaps], is_binary=is_binary, confidence=confidence)
+        )
+    return pd.concat(parts, ignore_index=True)
 
 
 def _explain(
@@ -182,7 +224,9 @@ def _explain(
     r = np.divide(left @ rest, np.sqrt(left @ left) * size, where=varies, out=size * np.nan)
     r2_covariates = 1 - float(left @ left) / total if total > 0 else float("nan")
     reach = stats.norm.ppf(0.5 + confidence / 2) / np.sqrt(max(n_people - rank - 3, 1))
-    ends = np.tanh(np.arctanh(r) + np.array([[-reach], [reach]]))
+    r = np.clip(r, -1.0, 1.0)  # a score that is the outcome may round to more
+    with np.errstate(divide="ignore"):
+        ends = np.tanh(np.arctanh(r) + np.array([[-reach], [reach]]))
     crosses = ends[0] * ends[1] < 0
     ends = np.sort(ends**2, axis=0)
     unexplained = 1 - r2_covariates
@@ -202,7 +246,7 @@ def _basis(design: FloatArray) -> tuple[FloatArray, int]:
 
 
 def _add_liability(rows: pd.DataFrame, prevalence: float) -> pd.DataFrame:
-    share = rows["n_cases"].to_numpy(dtype=np.float64) / rows["n_people"].to_numpy()
+    share = rows["n_cases"].to_numpy(dtype=np.float64) / np.maximum(rows["n_people"], 1)
     for name, source in (("", "r2"), ("_low", "r2_low"), ("_high", "r2_high")):
         r2 = rows[source].to_numpy(dtype=np.float64)
         known = np.isfinite(r2) & np.isfinite(share) & np.isfinite(prevalence)

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from scipy.special import log_ndtr, ndtr
 from scipy.stats import binomtest
 
 from pgs_trd.errors import DataError, UsageError
-from pgs_trd.models.inputs import ModelDataError
+from pgs_trd.models.inputs import ModelDataError, refuse_infinite
 from pgs_trd.models.results import STANDING
 from pgs_trd.models.wald import LOG10_E, check_confidence, wald_columns
 from pgs_trd.tables import require_columns
+
+# What `sign_concordance` reads of the table of `replicate`.
+SUMMED = ("same_sign", "nominal", "replicated", "beta_discovery", "se_replication")
 
 
 def replicate(
@@ -54,7 +58,8 @@ def replicate(
     UsageError
         If alpha is not strictly between 0 and 1, or `by` is empty.
     DataError
-        If columns are missing or a test occurs twice.
+        If columns are missing, a test occurs twice, a number is infinite, or a column of
+        `by` holds numbers in one sample and text in the other.
     """
     if not 0 < alpha < 1:
         raise UsageError(f"alpha is {alpha}: it must lie between 0 and 1, such as 0.05")
@@ -65,6 +70,7 @@ def replicate(
     for name, given in (("discovery", discovery), ("replication", replication)):
         require_columns(given, [*keys, "beta", "se"], name)
         parts.append(_read_estimates(given, keys, name))
+    _refuse_keys_of_two_kinds(parts[0], parts[1], keys)
     table = parts[0].merge(parts[1], on=keys, how="left", validate="1:1")
     both = table[["beta_discovery", "beta_replication"]].notna().all(axis=1).to_numpy()
     sign = np.sign(table["beta_discovery"].to_numpy())
@@ -89,6 +95,18 @@ def replicate(
     return table
 
 
+def _refuse_keys_of_two_kinds(one: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
+    """Raise if a key is a number in one sample and text in the other: no test would be found."""
+    for key in keys:
+        are_numbers = [is_numeric_dtype(table[key].dtype) for table in (one, other)]
+        if are_numbers[0] != are_numbers[1] and len(one) and len(other):
+            kinds = ["numbers" if number else "text" for number in are_numbers]
+            raise DataError(
+                f"{key!r} holds {kinds[0]} in discovery and {kinds[1]} in replication: bring both "
+                "to one type"
+            )
+
+
 def _read_estimates(table: pd.DataFrame, keys: list[str], name: str) -> pd.DataFrame:
     """Give keys, beta and se of one sample, NaN where there is no estimate."""
     n_repeated = int(table.duplicated(keys).sum())
@@ -102,6 +120,8 @@ def _read_estimates(table: pd.DataFrame, keys: list[str], name: str) -> pd.DataF
     if n_text:
         raise DataError(f"{name}: {n_text:,} values of beta and se are no number")
     beta, se = (numbers[column].to_numpy(np.float64, na_value=np.nan) for column in ("beta", "se"))
+    refuse_infinite(f"{name}: beta", beta)
+    refuse_infinite(f"{name}: se", se)
     known = ~np.isnan(beta) & ~np.isnan(se)
     if "status" in table.columns:
         known &= table["status"].isin(STANDING).to_numpy()
@@ -141,7 +161,7 @@ def sign_concordance(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.Dat
         If columns are missing.
     """
     check_confidence(confidence)
-    require_columns(table, ["same_sign", "nominal", "replicated"], "replication table")
+    require_columns(table, SUMMED, "replication table")
     done = table[table["same_sign"].notna()]
     n_same, n_done = int(done["same_sign"].sum()), len(done)
     row: dict[str, object] = {

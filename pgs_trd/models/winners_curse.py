@@ -10,6 +10,7 @@ from scipy.special import log_ndtr, ndtri, ndtri_exp
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import FloatArray
+from pgs_trd.models.estimates import read_numbers
 from pgs_trd.models.inputs import ModelDataError
 from pgs_trd.models.multiplicity import adjust_p_values
 from pgs_trd.models.wald import LOG10_E, check_confidence
@@ -58,8 +59,8 @@ def correct_winners_curse(
     ------
     UsageError
         If alpha is not strictly between 0 and 1.
-    ModelDataError
-        If an estimate has an error that is not positive.
+    DataError
+        If an estimate has an error that is not positive, or a number is text or infinite.
 
     References
     ----------
@@ -79,9 +80,9 @@ def correct_winners_curse(
     check_confidence(confidence)
     if not 0 < alpha < 1:
         raise UsageError(f"alpha is {alpha}: it must lie between 0 and 1, such as 0.05 / 61")
-    require_columns(results, ["beta", "se", *by], "results")
-    beta = results["beta"].to_numpy(dtype=np.float64, na_value=np.nan)
-    se = results["se"].to_numpy(dtype=np.float64, na_value=np.nan)
+    keys = [by] if isinstance(by, str) else list(by)
+    require_columns(results, ["beta", "se", *keys], "results")
+    beta, se = (read_numbers(results, name, "results") for name in ("beta", "se"))
     n_wrong = int(np.sum(~np.isnan(beta) & ~(se > 0)))
     if n_wrong:
         raise ModelDataError(f"results: {n_wrong:,} of {len(beta):,} estimates have no positive se")
@@ -100,7 +101,7 @@ def correct_winners_curse(
     corrected = results.assign(
         selected=selected, **{f"{name}_conditional": values for name, values in columns.items()}
     )
-    corrected["beta_fiqt"] = np.sign(z) * _fiqt(results, z, by) * se
+    corrected["beta_fiqt"] = np.sign(z) * _fiqt(results, z, keys) * se
     corrected.attrs["winners_curse"] = {
         "conditional": "maximum of the likelihood given |z| > the threshold",
         "alpha": alpha,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss
+from statsmodels.nonparametric.smoothers_lowess import lowess
 from statsmodels.stats.proportion import proportion_confint
 
 from pgs_trd.errors import UsageError
@@ -169,3 +170,35 @@ def test_calibrate__refuses_what_is_no_probability():
         calibration_curve([0, 1], [0.2, 0.3], fraction=2)
     with pytest.raises(ModelDataError, match="no model has probabilities that vary"):
         calibration_curve([0, 1], [0.2, 0.2])
+
+
+def test_calibrate__says_so_where_nobody_is_complete():
+    """Nobody is not the same as nobody with the event."""
+    row = calibrate([np.nan, 1.0], np.array([[0.2], [np.nan]])).iloc[0]
+
+    assert row["status"] == "no_complete_cases"
+
+
+def test_calibration_curve__people_who_share_a_probability_have_their_share_of_cases():
+    """Five of six people at 0.1: a local line through one point gave 0."""
+    rng = np.random.default_rng(1)
+    probability = np.r_[np.full(250, 0.1), rng.uniform(0.1, 0.9, 50)]
+    outcome = (rng.random(300) < probability).astype(float)
+
+    curve = calibration_curve(outcome, probability)
+
+    assert_allclose(curve.loc[0, ["probability", "observed"]].tolist(), [0.1, outcome[:250].mean()])
+    assert curve["observed"].notna().all()
+
+
+def test_calibration_curve__is_statsmodels_lowess_at_its_people():
+    """Without ties the curve is the smoother's own value, not a line between others."""
+    rng = np.random.default_rng(2)
+    probability = rng.uniform(0.05, 0.95, 101)
+    outcome = (rng.random(101) < probability).astype(float)
+
+    curve = calibration_curve(outcome, probability, points=99)
+
+    smooth = lowess(outcome, probability, frac=2 / 3, it=0)
+    assert_allclose(curve["probability"], smooth[1:-1, 0])
+    assert_allclose(curve["observed"], smooth[1:-1, 1], rtol=1e-9)

@@ -158,3 +158,40 @@ def test_fit_along_distance__points_that_are_none_are_refused(people, at):
         fit_along_distance(
             people["outcome"], people[["score"]], people[["PC1"]], distance="PC1", at=at
         )
+
+
+def test_fit_ancestry_interaction__refuses_a_component_named_twice(people):
+    """The joint test would count a degree of freedom that no product has."""
+    with pytest.raises(UsageError, match="components has 2 names, 1 of them different"):
+        fit_ancestry_interaction(
+            people["outcome"], people[["score"]], people[["PC1"]], components=["PC1", "PC1"]
+        )
+
+
+def test_fit_along_distance__a_distance_that_nobody_has_gives_no_numbers(people):
+    """A status and no warning."""
+    covariates = people[["age"]].assign(far=np.nan)
+
+    effects = fit_along_distance(
+        people["outcome"], people[["score"]], covariates, distance="far", at=[0.0, 1.0]
+    )
+
+    assert effects["status"].tolist() == ["no_complete_cases"] * 2
+    assert effects[["beta", "change_beta"]].isna().all(axis=None)
+
+
+def test_fit_ancestry_interaction__centres_on_the_people_of_the_fit(people):
+    """Who is out for a sex that cannot be read does not move the mean of ancestry."""
+    sex = np.where(np.arange(3000) % 2 == 0, "male", "female").astype(object)
+    far = people["PC1"] > people["PC1"].quantile(0.9)
+    sex[far] = "unknown"
+    covariates = people[["PC1"]].assign(sex=sex)
+
+    whole = fit_ancestry_interaction(
+        people["outcome"], people[["score"]], covariates, components=["PC1"]
+    )
+    without = fit_ancestry_interaction(
+        people["outcome"][~far], people[["score"]][~far], covariates[~far], components=["PC1"]
+    )
+
+    assert_allclose(whole["beta"], without["beta"], rtol=1e-8)

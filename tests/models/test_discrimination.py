@@ -141,3 +141,10 @@ def test_auc__needs_cases_and_controls():
         auc([0, 2], [[1.0], [2.0]])
     with pytest.raises(UsageError, match="base has 1 values"):
         auc([0, 1], [[1.0], [2.0]], base=[1.0])
+
+
+def test_auc__says_so_where_nobody_is_complete():
+    """Nobody is not the same as nobody with the event."""
+    areas = auc([np.nan, 1.0], np.array([[0.2], [np.nan]]))
+
+    assert areas[["n", "status"]].to_numpy().tolist() == [[0, "no_complete_cases"]]

@@ -98,8 +98,6 @@ def test_effective_tests__does_not_depend_on_the_units_of_covariates():
     covariates = pd.DataFrame(rng.normal(size=(500, 2)), columns=["age", "pc1"])
     scores = rng.normal(size=(500, 2)) + 3 * covariates[["pc1"]].to_numpy()
 
-    plain, scaled = (
-        effective_tests(scores, covariates * [unit, 1 / unit]) for unit in (1.0, 3e7)
-    )
+    plain, scaled = (effective_tests(scores, covariates * [unit, 1 / unit]) for unit in (1.0, 3e7))
 
     assert_allclose(scaled["n_effective"], plain["n_effective"], rtol=1e-10)

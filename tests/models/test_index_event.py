@@ -264,3 +264,25 @@ def test_fit_adjusted_for_score__a_score_that_is_not_there_is_refused(biobank):
     """Else nothing would be held fixed."""
     with pytest.raises(UsageError, match="'mood'"):
         fit_adjusted_for_score(biobank.outcome, biobank.scores, adjust_for="mood")
+
+
+def test_fit_weighted_for_selection__refuses_predictors_in_another_order():
+    """Weights go by position: of people in another order they would be other people's."""
+    rng = np.random.default_rng(3)
+    scores = pd.DataFrame(rng.normal(size=(200, 1)), columns=["mdd"])
+    predictors = pd.DataFrame({"age": rng.normal(size=200)})
+    selected = (rng.random(200) < 0.5).astype(float)
+    outcome = np.where(selected == 1, rng.random(200) < 0.4, np.nan)
+
+    with pytest.raises(UsageError, match="index of predictors differs from that of scores"):
+        fit_weighted_for_selection(
+            outcome, scores, selected=selected, predictors=predictors.iloc[::-1]
+        )
+
+
+def test_fit_adjusted_for_score__refuses_two_scores_of_one_name():
+    """It would be open which of them is held fixed."""
+    scores = pd.DataFrame(np.eye(6)[:, :2], columns=["mdd", "mdd"])
+
+    with pytest.raises(UsageError, match="column names occur more than once: mdd"):
+        fit_adjusted_for_score([0, 1] * 3, scores, adjust_for="mdd")

@@ -140,3 +140,19 @@ def test_adjust_for_incidence__effects_that_are_all_noise_give_no_slope():
         adjust_for_incidence(table[:9])
     with pytest.raises(UsageError, match="30 rows"):
         adjust_for_incidence(table, slope_from=[True])
+
+
+def test_adjust_for_incidence__reads_slope_from_strictly():
+    """A mask by position of another table, or with gaps, would choose other rows."""
+    rng = np.random.default_rng(3)
+    estimates = pd.DataFrame(
+        {"beta_event": rng.normal(size=40), "se_event": 0.1, "beta_outcome": rng.normal(size=40)}
+    ).assign(se_outcome=0.1)
+    chosen = pd.Series(np.arange(40) < 20)
+
+    with pytest.raises(UsageError, match="index of slope_from differs"):
+        adjust_for_incidence(estimates, slope_from=chosen.iloc[::-1])
+    with pytest.raises(UsageError, match="other than True and False"):
+        adjust_for_incidence(estimates, slope_from=chosen.astype(object).mask(chosen))
+    with pytest.raises(DataError, match="1 of 40 rows have a negative error"):
+        adjust_for_incidence(estimates.assign(se_outcome=np.where(estimates.index == 3, -0.1, 0.1)))

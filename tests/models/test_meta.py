@@ -361,3 +361,33 @@ def test_meta_analyse__no_rows_give_no_rows(method):
 
     assert len(empty) == 0
     assert list(empty) == list(meta_analyse(table, method=method))
+
+
+def test_meta_analyse__equal_estimates_have_no_hartung_knapp_error_whatever_the_weights():
+    """Their centre rounds to another number: an error of 1e-16 gave p = 1e-48."""
+    rng = np.random.default_rng(5)
+    beta = np.repeat(rng.normal(size=100), 3)
+    estimates = pd.DataFrame(
+        {"score": np.repeat(np.arange(100), 3), "beta": beta, "se": rng.uniform(0.01, 1, 300)}
+    )
+
+    pooled = meta_analyse(estimates, by="score", method="reml", interval="hartung_knapp")
+
+    assert set(pooled["status"]) == {"no_spread"}
+    assert pooled[["se", "p_value"]].isna().all(axis=None)
+
+
+def test_meta_analyse__restricted_likelihood_does_not_depend_on_the_unit():
+    """The cube of a weight of 1e120 is no number."""
+    rng = np.random.default_rng(5)
+    estimates = pd.DataFrame(
+        {"score": "a", "beta": rng.normal(size=6), "se": rng.uniform(0.1, 1, 6)}
+    )
+
+    plain, small = (
+        meta_analyse(estimates.assign(beta=estimates["beta"] * unit, se=estimates["se"] * unit),
+                     by="score", method="reml")
+        for unit in (1.0, 1e-60)
+    )  # fmt: skip
+
+    assert_allclose(small["tau2"] * 1e60 * 1e60, plain["tau2"], rtol=1e-8)

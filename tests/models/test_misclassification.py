@@ -193,3 +193,11 @@ def test_fit_misclassified__what_cannot_be_fitted_has_its_status(people):
         "no_events", "no_nonevents", "collinear", "too_few_people",
     ]  # fmt: skip
     assert pd.concat([fits, others])[["beta", "se", "p_value"]].isna().all(axis=None)
+
+
+def test_misclassification_grid__refuses_an_infinite_estimate():
+    """It would have p = 0 at every pair of rates."""
+    with pytest.raises(DataError, match="estimates: beta: 1 of 2 values are infinite"):
+        misclassification_grid(
+            pd.DataFrame({"beta": [np.inf, 0.1], "se": [0.1, 0.1]}), ppv=[0.9], npv=[1.0]
+        )

@@ -136,3 +136,13 @@ def test_adjust_p_values__refuses_what_is_no_p_value():
         adjust_p_values(table([0.1]), methods=["fdr"])
     with pytest.raises(UsageError, match=r"n_effective is 0\.5"):
         adjust_p_values(table([0.1]), n_effective=0.5)
+
+
+def test_adjust_p_values__takes_p_value_in_rows_without_its_logarithm():
+    """A test with a p-value is a test that was done."""
+    tests = pd.DataFrame({"p_value": [0.01, 0.04], "log10_p": [-2.0, np.nan]})
+
+    adjusted = adjust_p_values(tests, methods=["bonferroni"])
+
+    assert adjusted["n_completed"].tolist() == [2, 2]
+    assert_allclose(adjusted["p_bonferroni"], [0.02, 0.08])

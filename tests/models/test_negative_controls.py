@@ -151,3 +151,34 @@ def test_fit_empirical_null__controls_that_make_no_null_are_refused(controls, me
     """Two parameters from a handful, or infinite weights, would calibrate nothing."""
     with pytest.raises(DataError, match=message):
         fit_empirical_null(controls)
+
+
+@pytest.mark.parametrize("groups", [["a", None], ["a", np.nan], [1.0, np.nan]])
+def test_calibrate_estimates__a_missing_group_is_a_group(groups):
+    """Its controls are those with the group missing too."""
+    controls = _controls(4, 24).assign(group=np.repeat(np.array(groups, dtype=object), 12))
+    estimates = pd.DataFrame({"group": pd.Series(groups, dtype=object), "beta": 0.2, "se": 0.1})
+
+    calibrated = calibrate_estimates(estimates, controls, by="group")
+
+    null = fit_empirical_null(controls.iloc[12:])
+    assert calibrated["n_controls"].tolist() == [12, 12]
+    assert_allclose(calibrated.loc[1, "null_mean"], null.mean)
+
+
+def test_calibrate_controls__levels_that_nobody_has_are_no_groups():
+    """A categorical column with an unused level, without a warning."""
+    controls = _controls(4, 12).assign(group=pd.Categorical(["a"] * 12, categories=["a", "b"]))
+
+    pd.testing.assert_frame_equal(
+        calibrate_controls(controls, by="group").drop(columns="group"),
+        calibrate_controls(controls.drop(columns="group")),
+    )
+
+
+def test_calibrate_estimates__refuses_an_infinite_estimate():
+    """It would have p = 0 whatever the null."""
+    estimates = pd.DataFrame({"beta": [np.inf, 0.2], "se": [0.1, 0.1]})
+
+    with pytest.raises(DataError, match="estimates: beta: 1 of 2 values are infinite"):
+        calibrate_estimates(estimates, _controls(4, 12))

@@ -146,3 +146,22 @@ def test_odds_by_group__a_covariate_that_separates_leaves_firths_estimates():
     assert others["status"].tolist() == ["firth", "firth"]
     assert others["beta"].between(-3, 3).all()
     assert (others["se"] > 0).all()
+
+
+def test_odds_by_group__refuses_a_cut_that_is_missing():
+    """NaN is not below any bound, and must not pass for that."""
+    outcome, scores = np.arange(40) % 2, np.arange(40.0)
+
+    with pytest.raises(UsageError, match="cuts has 2 percentiles"):
+        odds_by_group(outcome, scores, cuts=[10, np.nan], reference="bottom")
+    with pytest.raises(UsageError, match="strictly between 0 and 100"):
+        odds_by_group(outcome, scores, cuts=[np.nan], reference="bottom")
+
+
+def test_odds_by_group__counts_people_where_nobody_is_a_case():
+    """The status says that there are no cases; the people are there."""
+    groups = odds_by_group(np.zeros(40), np.arange(40.0), cuts=[25, 50], reference="bottom")
+
+    assert groups["status"].tolist() == ["no_events"] * 3
+    assert groups["n"].tolist() == [10, 10, 20]
+    assert groups["n_cases"].tolist() == [0, 0, 0]

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose
 
-from pgs_trd.errors import UsageError
+from pgs_trd.errors import DataError, UsageError
 from pgs_trd.models.portability import portability_table
 
 
@@ -136,3 +136,91 @@ def test_portability_table__refuses_what_it_cannot_do():
             (plain["outcome"] > 0).astype(float), plain["scores"], plain["covariates"],
             distance=drawn["distance"], prevalence=15,
         )  # fmt: skip
+
+
+def test_portability_table__who_misses_a_score_is_out_for_that_score_alone():
+    """One gap must not take the numbers of everybody, nor people from the other score."""
+    drawn = draw(600, 8)
+    whole = portability_table(**drawn)
+    gappy = drawn["scores"].copy()
+    gappy.iloc[:7, 0] = np.nan
+
+    table = portability_table(**(drawn | {"scores": gappy}))
+
+    without = portability_table(**{name: part.iloc[7:] for name, part in drawn.items()})
+    for score, expected in (("s", without), ("null", whole)):
+        rows, others = (
+            found[(found["score"] == score) & (found["grouping"] != "distance")].reset_index(
+                drop=True
+            )
+            for found in (table, expected)
+        )
+        columns = ["group", "n_people", "r2", "r2_low", "r2_high", "status"]
+        pd.testing.assert_frame_equal(rows[columns], others[columns])
+    assert set(table["status"]) == {"ok"}
+
+
+def test_portability_table__refuses_a_person_who_occurs_twice():
+    """Joined by person, two rows each would give four."""
+    drawn = draw(100, 9)
+    twice = pd.concat([drawn["outcome"], drawn["outcome"].iloc[:5]])
+
+    with pytest.raises(UsageError, match="outcome: 5 of 105 rows repeat a person"):
+        portability_table(**(drawn | {"outcome": twice}))
+
+
+def test_portability_table__text_is_a_covariate_and_its_values_are_in_no_message():
+    """Sex as text is sex as dummies; text as an outcome is refused without quoting it."""
+    drawn = draw(400, 10)
+    is_male = np.arange(400) % 2 == 0
+    text = drawn["covariates"].assign(sex=np.where(is_male, "male", "female"))
+    number = drawn["covariates"].assign(sex=is_male.astype(float))
+
+    text.iloc[0, 2] = "unknown"
+    number.iloc[0, 2] = np.nan
+    one, other = (portability_table(**(drawn | {"covariates": c})) for c in (text, number))
+
+    pd.testing.assert_frame_equal(one, other)
+    with pytest.raises(UsageError, match="outcome holds values that are not numbers") as caught:
+        portability_table(**(drawn | {"outcome": text["sex"]}))
+    assert "female" not in str(caught.value)
+
+
+def test_portability_table__bins_may_be_empty_and_distances_absent():
+    """Equal distances leave bins without people; no distance at all is an error that says so."""
+    drawn = draw(300, 11)
+    binary = drawn["outcome"] > 0
+
+    table = portability_table(
+        binary, drawn["scores"], drawn["covariates"], distance=0 * drawn["distance"],
+        prevalence=0.1,
+    )  # fmt: skip
+
+    empty = table[table["n_people"] == 0]
+    assert set(empty["status"]) == {"few_people"}
+    assert empty[["r2", "r2_liability"]].isna().all(axis=None)
+    with pytest.raises(DataError, match="none of 300 people has a distance"):
+        portability_table(**(drawn | {"distance": drawn["distance"] * np.nan}))
+
+
+def test_portability_table__a_score_that_is_the_outcome_explains_what_covariates_do_not():
+    """The correlation is 1 but for rounding: no warning, no NaN."""
+    drawn = draw(300, 12)
+    scores = drawn["scores"].assign(s=drawn["outcome"])
+
+    row = portability_table(**(drawn | {"scores": scores})).iloc[0]
+
+    assert_allclose([row["r"], row["r2_high"] + row["r2_covariates"]], 1.0, rtol=1e-12)
+
+
+def test_portability_table__prevalence_is_found_for_strata_that_are_numbers():
+    """A cluster number names its stratum as text does."""
+    drawn = draw(400, 13)
+    binary, strata = drawn["outcome"] > 0, (drawn["strata"] == "near").astype(int)
+
+    table = portability_table(
+        binary, drawn["scores"], drawn["covariates"], strata=strata, prevalence={0: 0.1, 1: 0.2}
+    )
+
+    shares = table[table["grouping"] == "stratum"].groupby("group")["prevalence"].first()
+    assert shares.to_dict() == {"0": 0.1, "1": 0.2}

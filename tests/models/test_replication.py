@@ -102,3 +102,19 @@ def test_replicate__refuses_tests_that_are_named_twice():
         replicate(once, once, by="score", alpha=5)
     with pytest.raises(ModelDataError, match="replication: 1 of 1 estimates have no positive se"):
         replicate(once, once.assign(se=0.0), by="score")
+
+
+def test_replicate__refuses_infinite_estimates():
+    """An infinite estimate is no replication with p = 0."""
+    found = estimates([0.2, 0.1], [0.05, 0.05])
+
+    with pytest.raises(ModelDataError, match="replication: beta: 1 of 2 values are infinite"):
+        replicate(found, found.assign(beta=[np.inf, 0.1]), by="score")
+
+
+def test_replicate__refuses_keys_that_are_text_in_one_sample_only():
+    """Score 1 and score "1" would never meet."""
+    found = estimates([0.2, 0.1], [0.05, 0.05]).assign(score=["1", "2"])
+
+    with pytest.raises(DataError, match="'score' holds text in discovery and numbers in repl"):
+        replicate(found, found.assign(score=[1, 2]), by="score")

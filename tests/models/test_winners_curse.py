@@ -115,3 +115,22 @@ def test_correct_winners_curse__refuses_estimates_without_an_error():
         correct_winners_curse(table([1.0, 2.0], se=np.array([0.1, 0.0])), alpha=0.05)
     with pytest.raises(UsageError, match="alpha is 0"):
         correct_winners_curse(table([1.0]), alpha=0)
+
+
+def test_correct_winners_curse__takes_one_column_by_its_name():
+    """`by="contrast"` is the column, not its letters."""
+    tests = pd.DataFrame({"contrast": ["a", "a", "b"], "beta": [0.1, 0.2, 0.1], "se": 0.03})
+
+    one, other = (
+        correct_winners_curse(tests, alpha=0.01, by=by) for by in ("contrast", ["contrast"])
+    )
+
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_correct_winners_curse__refuses_infinite_estimates():
+    """No correction of one is finite."""
+    tests = pd.DataFrame({"beta": [np.inf, 0.2], "se": [0.03, 0.03]})
+
+    with pytest.raises(ModelDataError, match="results: beta: 1 of 2 values are infinite"):
+        correct_winners_curse(tests, alpha=0.01)
