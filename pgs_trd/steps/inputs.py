@@ -23,6 +23,8 @@ WEIGHT_ENDINGS = (".txt", ".tsv", ".csv", ".parquet", ".snpres", ".score", ".ma"
 PACKED_ENDINGS = (".gz", ".zst", ".bgz")
 MOST_BYTES_AHEAD = 2**28
 """A larger file is read when it is asked for: two of them do not stand in memory at once."""
+MOST_BYTES_AT_ONCE = 2**23
+"""A larger file is not read while the genotypes are opened."""
 
 
 @dataclass(frozen=True)
@@ -168,20 +170,34 @@ class WeightFiles:
         return {"weights": list(self.paths), "chain": [self.chain] if self.chain else []}
 
     def read(self, progress: Callable[[float], None] | None = None) -> Iterator[Weights]:
-        """Give one file after the other, the next one read while this one is worked on.
+        """Give one file after the other, each read while the one before is worked on.
 
-        What a file raises or warns of comes when it is asked for. Where there are many,
-        `progress` is called with the share of files done, in [0, 1].
+        The first is begun at once, so that it is read while the genotypes are opened, if
+        both together are small. What a file raises or warns of comes when it is asked for.
+        Where there are many, `progress` is called with the share of files done, in [0, 1].
         """
         chain = None if self.chain is None else read_chain(self.chain)
         read = partial(self._read_one, chain)
+        executor = ThreadPoolExecutor(1, thread_name_prefix="weights")
+        may_begin = bool(self.paths) and _may_read_ahead(self.paths[0], MOST_BYTES_AT_ONCE)
+        first = executor.submit(read, self.paths[0]) if may_begin else None
+        return self._follow(executor, read, first, progress)
+
+    def _follow(
+        self,
+        executor: ThreadPoolExecutor,
+        read: Callable[[Path], _WithDoubts],
+        ahead: Future[_WithDoubts] | None,
+        progress: Callable[[float], None] | None,
+    ) -> Iterator[Weights]:
         told: set[str] = set()  # what holds for many files is said once
-        with ThreadPoolExecutor(1, thread_name_prefix="weights") as executor:
-            ahead: Future[_WithDoubts] | None = None
+        with executor:
             for number, path in enumerate(self.paths, start=1):
                 weights, doubts = read(path) if ahead is None else ahead.result()
                 ahead = None
-                if number < len(self.paths) and _may_read_ahead(self.paths[number]):
+                if number < len(self.paths) and _may_read_ahead(
+                    self.paths[number], MOST_BYTES_AHEAD
+                ):
                     ahead = executor.submit(read, self.paths[number])
                 new = [doubt for doubt in doubts if doubt not in told]
                 told.update(new)
@@ -208,5 +224,5 @@ class WeightFiles:
         return lift_over(weights, chain), doubts
 
 
-def _may_read_ahead(path: Path) -> bool:
-    return thread_count() > 1 and path.is_file() and path.stat().st_size < MOST_BYTES_AHEAD
+def _may_read_ahead(path: Path, most_bytes: int) -> bool:
+    return thread_count() > 1 and path.is_file() and path.stat().st_size < most_bytes

@@ -114,6 +114,7 @@ def score_step(
     files = WeightFiles(list_weight_files(weights), columns, p_thresholds, chain)
     read = [*files.paths, *_other_inputs(genotypes, target), chain, read_freq]
     check_outputs(out, read, weights=weights, is_part=part)
+    reading = _Reading(files.read(reading_progress))
     source = open_target(genotypes, target)
     options: dict[str, Any] = {
         "palindromes": palindromes,
@@ -125,7 +126,6 @@ def score_step(
         "check_frequencies": check_frequencies,
         "small_sample": small_sample,
     }
-    reading = _Reading(files.read(reading_progress))
 
     def compute(append: Append) -> Scores:
         return score(

@@ -107,15 +107,19 @@ def index_by_position(variants: pd.DataFrame) -> TargetIndex:
 def index_by_id(variants: pd.DataFrame) -> TargetIndex:
     """Index variants by id; those without (".") are left out."""
     ids, number = number_ids(variants["id"])
-    rows = np.flatnonzero(number >= 0)
-    place = number[rows]
-    counts = np.bincount(place, minlength=len(ids.first))
-    if len(rows) > len(ids.first):
-        rows = rows[np.argsort(place, kind="stable")]
+    if len(ids.first) == len(number):
+        # Every row has an id of its own, as in most files.
+        rows, starts = ids.first, np.arange(len(number) + 1, dtype=np.int32)
+    else:
+        rows = np.flatnonzero(number >= 0)
+        place = number[rows]
+        starts = np.append(0, np.cumsum(np.bincount(place, minlength=len(ids.first))))
+        if len(rows) > len(ids.first):
+            rows = rows[np.argsort(place, kind="stable")]
     return _index(
         variants,
         rows,
-        np.append(0, np.cumsum(counts)).astype(np.int64),
+        starts,
         chromosomes=None,
         ids=ids,
         keys=np.empty(0, dtype=np.int64),
@@ -130,8 +134,8 @@ def pack_keys(chromosome: IntArray, position: IntArray) -> IntArray:
 
 def _index(
     variants: pd.DataFrame,
-    order: IntArray,
-    starts: IntArray,
+    order: Codes,
+    starts: Codes,
     *,
     chromosomes: pd.Index | None,
     ids: IdIndex | None,
@@ -150,8 +154,8 @@ def _index(
         ids=ids,
         keys=keys,
         # Half the memory: no file has 2**31 variants.
-        starts=starts.astype(np.int32),
-        order=order.astype(np.int32),
+        starts=starts.astype(np.int32, copy=False),
+        order=order.astype(np.int32, copy=False),
         is_crowded=np.diff(starts) > 1,
         alleles=pd.Index(alleles),
         counted=counted,
@@ -164,7 +168,7 @@ def _index(
     )
 
 
-def _duplicates(order: IntArray, starts: IntArray, counted: Codes, other: Codes) -> BoolArray:
+def _duplicates(order: Codes, starts: Codes, counted: Codes, other: Codes) -> BoolArray:
     duplicate = np.zeros(len(counted), dtype=bool)
     sizes = np.diff(starts)
     crowded = np.repeat(sizes > 1, sizes)

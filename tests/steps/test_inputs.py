@@ -82,6 +82,24 @@ def test_weight_files__one_stands_ahead_at_most(
     files.close()
 
 
+@pytest.mark.parametrize(("most_bytes", "expected"), [(2**23, ["0"]), (10, [])])
+def test_weight_files__the_first_is_begun_at_once_if_small(
+    tmp_path, monkeypatch, most_bytes, expected
+):
+    """It is read while the genotypes are opened; a large one would stand beside their tables."""
+    monkeypatch.setattr(inputs, "thread_count", lambda: 2)
+    monkeypatch.setattr(inputs, "MOST_BYTES_AT_ONCE", most_bytes)
+    spy = Spy(monkeypatch)
+
+    files = WeightFiles([write_file(tmp_path, number) for number in range(N_FILES)]).read()
+
+    for _ in expected:
+        assert spy.began.acquire(timeout=30)
+    assert not spy.began.acquire(timeout=0.1)
+    assert spy.asked == expected
+    assert len(list(files)) == N_FILES
+
+
 def test_weight_files__a_fault_comes_when_its_file_is_asked_for(tmp_path, monkeypatch):
     """A file read ahead must not take away the one before, or be blamed on it."""
     monkeypatch.setattr(inputs, "thread_count", lambda: 2)
