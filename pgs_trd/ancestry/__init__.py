@@ -4,7 +4,6 @@ from pgs_trd.ancestry.adjustment import (
     Adjustment,
     AdjustmentMethod,
     adjust_scores,
-    adjust_within_groups,
     find_beyond,
     fit_adjustment,
 )
@@ -18,6 +17,7 @@ from pgs_trd.ancestry.qc import check_sex, person_quality, variant_quality
 from pgs_trd.ancestry.reference import PrincipalComponents, read_reference, write_reference
 from pgs_trd.ancestry.regions import is_in_long_range_ld, read_long_range_ld
 from pgs_trd.ancestry.unrelated import read_pairs, unrelated_set
+from pgs_trd.ancestry.within_groups import adjust_within_groups
 
 __all__ = [
     "UNASSIGNED",

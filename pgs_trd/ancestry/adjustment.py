@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 
-from pgs_trd.ancestry.distance import shared_components
+from pgs_trd.ancestry.distance import check_people, shared_components
 from pgs_trd.errors import DataError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
@@ -48,8 +48,8 @@ class Adjustment:
         likelihood of a person at the end; missing for z_norm1) and status: ``"ok"``;
         ``"two_step"``, where the joint likelihood did not converge and the variance is
         that of the residuals from least squares; ``"few_people"``, where fewer than ten
-        people a coefficient have the score, or ``"constant"``: there the coefficients
-        are missing.
+        people a coefficient have the score, or ``"constant"``, where the score is the
+        same for all or a sum of components: there the coefficients are missing.
     """
 
     method: AdjustmentMethod
@@ -98,8 +98,8 @@ def fit_adjustment(
     UsageError
         If the method is none of the known.
     DataError
-        If there are fewer than ten people for each coefficient, or the components are
-        constant or collinear.
+        If there are fewer than ten people for each coefficient, a person occurs twice, or
+        the components are constant or collinear.
 
     References
     ----------
@@ -108,8 +108,10 @@ def fit_adjustment(
     """
     if method not in get_args(AdjustmentMethod):
         raise UsageError(f"method must be 'z_norm1' or 'z_norm2', got {method!r}")
+    check_people("the scores to fit in", scores)
+    check_people("the components", components)
     names = shared_components(components, components, n_components)
-    known = components[names].reindex(scores.index).dropna()
+    known = _finite(components[names]).reindex(scores.index).dropna()
     n_coefficients = _count_coefficients(1 + len(names), method)
     if len(known) < PEOPLE_PER_COEFFICIENT * n_coefficients:
         raise DataError(
@@ -170,15 +172,16 @@ def adjust_scores(
     Raises
     ------
     DataError
-        If a score or a component is none of those fitted.
+        If a score or a component is none of those fitted, or a person occurs twice.
     """
+    check_people("the components", components)
     absent = [str(name) for name in scores.columns if name not in adjustment.mean.index]
     if absent:
         raise DataError(
             f"{len(absent)} of {scores.shape[1]} scores were not fitted: {', '.join(absent[:5])}"
         )
     names = shared_components(components, adjustment.centre.to_frame().T)
-    known = components[names].reindex(scores.index)
+    known = _finite(components[names]).reindex(scores.index)
     design = _design(known, adjustment.centre, adjustment.scale)
     mean = design @ adjustment.mean.loc[scores.columns].to_numpy().T
     log_variance = design @ adjustment.log_variance.loc[scores.columns].to_numpy().T
@@ -197,52 +200,10 @@ def find_beyond(components: pd.DataFrame, adjustment: Adjustment) -> pd.Series[b
     return outside.any(axis=1).rename("beyond")
 
 
-def adjust_within_groups(
-    scores: pd.DataFrame,
-    groups: pd.Series[str],
-    training_scores: pd.DataFrame,
-    training_groups: pd.Series[str],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Place each score in the distribution of the most similar reference group.
-
-    Parameters
-    ----------
-    scores : (n_people, n_scores)
-        Index `person_id`.
-    groups : (n_people,)
-        Such as ``most_similar`` or ``ancestry`` of `assign_ancestry`. People whose group
-        is missing, or none of the training groups, get no numbers.
-    training_scores, training_groups
-        The same of the people of the reference or of controls.
-
-    Returns
-    -------
-    z : (n_people, n_scores)
-        Less the mean of the group, over its standard deviation (over n - 1).
-    percentile : (n_people, n_scores)
-        Share of the group with a lower score, in [0, 1]; equal scores count half.
-    """
-    groups = groups.reindex(scores.index)
-    training_groups = training_groups.reindex(training_scores.index)
-    z = pd.DataFrame(np.nan, index=scores.index, columns=scores.columns)
-    percentile = z.copy()
-    for name in training_groups.dropna().unique():
-        inside = (groups == name).to_numpy(dtype=bool, na_value=False)
-        if not inside.any():
-            continue
-        members = training_scores.loc[
-            (training_groups == name).to_numpy(dtype=bool, na_value=False)
-        ]
-        spread = members.std()
-        z.loc[inside] = (scores[inside] - members.mean()) / spread.where(spread > 0)
-        for score in scores.columns:
-            column = np.sort(members[score].dropna().to_numpy(dtype=np.float64))
-            values = scores.loc[inside, score].to_numpy(dtype=np.float64)
-            below = np.searchsorted(column, values, side="left")
-            up_to = np.searchsorted(column, values, side="right")
-            share = (below + up_to) / (2 * len(column)) if len(column) else np.nan * values
-            percentile.loc[inside, score] = np.where(np.isnan(values), np.nan, share)
-    return z, percentile
+def _finite(components: pd.DataFrame) -> pd.DataFrame:
+    """Give components as numbers; infinite ones, which no scale has room for, as missing."""
+    numbers = components.astype(np.float64)
+    return numbers.where(np.isfinite(numbers))
 
 
 def _design(components: pd.DataFrame, centre: pd.Series, scale: pd.Series) -> FloatArray:
@@ -286,6 +247,8 @@ def _fit(design: FloatArray, score: FloatArray, method: AdjustmentMethod) -> _Fi
     factor = linalg.cho_factor(x.T @ x)
     mean = linalg.cho_solve(factor, x.T @ s)
     squares = (s - x @ mean) ** 2
+    if squares.mean() <= 1e-20:
+        return _Fit(none, none, len(s), 1.0, 0, np.nan, "constant")
     mean_r2 = 1.0 - float(squares.mean())
     log_variance = np.zeros(size)
     log_variance[0] = np.log(squares.mean())

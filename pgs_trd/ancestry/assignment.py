@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from pgs_trd.ancestry.distance import (
     GroupShapes,
+    check_people,
     describe_groups,
     distance_p_values,
     leave_one_out,
@@ -24,6 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 UNASSIGNED = "unassigned"
+ALL = "all"
 REASONS = ("assigned", "low_probability", "far", "no_components")
 
 
@@ -69,7 +71,8 @@ def assign_ancestry(
     in Euclidean distance: no shape of the groups is assumed, so that a group may be a
     cline. The person stays unassigned if no group has `min_probability`, or if members
     of the most similar one so far out are rarer than `min_distance_p`: the nearest
-    people can all be far. The groups are those of the labelled people, similar on
+    people can all be far. Of groups with equally many neighbours the first by name is the
+    most similar one. The groups are those of the labelled people, similar on
     components and nothing more.
 
     Parameters
@@ -94,9 +97,12 @@ def assign_ancestry(
     UsageError
         If an option is out of range.
     DataError
-        If the components differ, or a group has no more people than there are neighbours.
+        If the components differ, a labelled person occurs twice, a group has no more people
+        than there are neighbours, or is named ``"unassigned"`` or ``"all"``.
     """
     _check_options(n_neighbours, min_probability, min_distance_p)
+    check_people("the labels", labels)
+    check_people("the labelled people", training)
     names = shared_components(components, training, n_components)
     values = training[names].to_numpy(dtype=np.float64)
     groups = labels.reindex(training.index)
@@ -226,7 +232,7 @@ def _count_right(assigned: IntArray, codes: IntArray, shapes: GroupShapes) -> pd
         }
     )
     counts = table.groupby("group", as_index=False).sum()
-    whole = counts.drop(columns="group").sum().to_frame().T.assign(group="all")
+    whole = counts.drop(columns="group").sum().to_frame().T.assign(group=ALL)
     counts = pd.concat([counts, whole[counts.columns]], ignore_index=True)
     numbers = [name for name in counts.columns if name != "group"]
     counts[numbers] = counts[numbers].astype(np.int64)
@@ -249,6 +255,12 @@ def _check_groups(codes: IntArray, names: pd.Index, n_neighbours: int) -> None:
     """Refuse groups that could never win the vote."""
     if len(names) == 0:
         raise DataError("nobody of the labelled people has both a label and components")
+    reserved = sorted({UNASSIGNED, ALL} & set(names))
+    if reserved:
+        raise DataError(
+            f"a group is named {reserved[0]!r}, which means something else in the results: give it "
+            "another name, or its people no label"
+        )
     sizes = np.bincount(codes)
     small = [f"{name} ({size})" for name, size in zip(names, sizes, strict=True)
              if size <= n_neighbours]  # fmt: skip

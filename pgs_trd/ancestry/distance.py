@@ -46,6 +46,13 @@ def shared_components(
     return names
 
 
+def check_people(subject: str, table: pd.DataFrame | pd.Series) -> None:
+    """Raise a DataError if a person occurs twice: whose row is meant cannot be told."""
+    n_repeated = int(table.index.duplicated().sum())
+    if n_repeated:
+        raise DataError(f"{n_repeated:,} of {len(table):,} rows of {subject} repeat a person")
+
+
 def genetic_distance(
     components: pd.DataFrame, training: pd.DataFrame, *, n_components: int | None = None
 ) -> pd.Series[float]:

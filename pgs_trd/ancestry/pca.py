@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
@@ -18,12 +20,17 @@ from pgs_trd.ancestry.packed import (
 from pgs_trd.ancestry.qc import variant_quality
 from pgs_trd.ancestry.reading import PackedReader, check_autosomal
 from pgs_trd.ancestry.reference import PrincipalComponents
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.ancestry.regions import check_build
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource
 from pgs_trd.provenance import library_versions
 from pgs_trd.resources import thread_count
 from pgs_trd.weights.builds import canonical_build
 
+# Below it a person's missing calls, which count as the mean, weigh more than the others.
+FEWEST_CALLS = 0.5
+# An eigenvalue that is no larger part of the first is rounding in single precision.
+NO_VARIANCE = 1e-6
 # Columns of a block beyond the components, so that the last ones converge too.
 OVERSAMPLING = 4
 # What each code is in a product that is centred afterwards: copies - 1, missing none.
@@ -95,10 +102,18 @@ def fit_pca(
     Raises
     ------
     DataError
-        If there are not more people and varying variants than components.
+        If there are not more people and varying variants than components, somebody has no
+        call, the genotypes vary in fewer directions than there are components, or their
+        positions cannot be of the build.
     UsageError
         If there is to be no component or no pass at all, a row is not of an autosome,
         or the build is unknown.
+
+    Warns
+    -----
+    PgsTrdWarning
+        If somebody has calls at fewer than half of the variants, and so lies nearer to the
+        mean than where they belong.
 
     References
     ----------
@@ -109,6 +124,8 @@ def fit_pca(
             raise UsageError(f"{name} must be at least 1, got {value}")
     known_build = None if build is None else canonical_build(build)
     rows = check_autosomal(genotypes, rows)
+    if known_build is not None:
+        check_build(genotypes.variants, known_build)
     n_people = len(genotypes.samples)
     # Threads of BLAS would change the last bits with their number.
     with PackedKernel(thread_count(threads)) as kernel, threadpool_limits(limits=1):
@@ -119,6 +136,7 @@ def fit_pca(
                 f"there are {n_people:,} people and {matrix.n_variants:,} variants. Ask for "
                 "fewer components"
             )
+        _check_calls(matrix.n_called, len(rows))
         found = largest_eigenpairs(
             matrix.relate,
             n_people,
@@ -137,7 +155,12 @@ class _StandardisedGenotypes:
     def __init__(self, reader: PackedReader, kernel: PackedKernel) -> None:
         self._reader = reader
         self._kernel = kernel
-        counts = [kernel.count(codes, reader.n_people) for _, codes in reader.blocks()]
+        self.n_called = np.zeros(reader.n_people, dtype=np.int64)
+        counts = []
+        for _, block in reader.blocks():
+            counts.append(kernel.count(block, reader.n_people))
+            turned = kernel.transpose(block, reader.n_people)
+            self.n_called += kernel.count(turned, len(block))[:, [0, 2, 3]].sum(axis=1)
         counted = np.concatenate([np.zeros((0, 4), dtype=np.int64), *counts])
         n_alleles = 2 * (reader.n_people - counted[:, 1])
         self.frequency = np.zeros(len(counted))
@@ -203,6 +226,25 @@ class _StandardisedGenotypes:
         return product
 
 
+def _check_calls(n_called: IntArray, n_variants: int) -> None:
+    """Refuse people without calls, whom nothing places; warn of those with few."""
+    n_none = int((n_called == 0).sum())
+    if n_none:
+        raise DataError(
+            f"{n_none:,} of {len(n_called):,} people have no call at any of {n_variants:,} "
+            "variants: leave them out"
+        )
+    n_few = int((n_called < FEWEST_CALLS * n_variants).sum())
+    if n_few:
+        warnings.warn(
+            f"{n_few:,} of {len(n_called):,} people have calls at fewer than half of "
+            f"{n_variants:,} variants and lie too near to the mean: leave them out, and project "
+            "them",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
+
+
 def _finish(
     genotypes: GenotypeSource,
     matrix: _StandardisedGenotypes,
@@ -210,6 +252,12 @@ def _finish(
     build: str | None,
 ) -> PrincipalComponents:
     """Fix signs, add loadings and variants."""
+    n_strong = int((found.values > NO_VARIANCE * found.values[0]).sum())
+    if n_strong < len(found.values):
+        raise DataError(
+            f"the genotypes vary in {n_strong} directions only, and {len(found.values)} components "
+            "are asked for: ask for fewer; are people in them twice?"
+        )
     components = found.vectors
     largest = np.abs(components).argmax(axis=0)
     components = components * np.sign(components[largest, np.arange(components.shape[1])])

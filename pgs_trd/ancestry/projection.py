@@ -26,6 +26,9 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Progress = Callable[[float], None]
 
+# People of other continents have less, people whose alleles are told wrongly more.
+LARGEST_RESIDUAL = 2.0
+
 
 @dataclass(frozen=True)
 class Projection:
@@ -40,7 +43,8 @@ class Projection:
         call_rate (share of the matched variants with a call), residual (mean square of
         the standardised genotypes that the components leave: near 1 for people like
         the reference's, more where much varies that does not vary there), status
-        (``"ok"`` or ``"few_calls"``); index `person_id`.
+        (``"ok"``, or ``"few_calls"`` where calls are fewer than asked for or no more than
+        there are components); index `person_id`.
     shrinkage : (n_components,)
         How far out people came before correction, as a share of how far out they are:
         the slope of uncorrected on corrected scores. A component below about 0.6 is
@@ -118,7 +122,9 @@ def project(
     -----
     PgsTrdWarning
         If people have ids of the reference's own people, whom the loadings were fitted
-        in: corrected, they come out too far. Theirs are ``reference.scores``.
+        in: corrected, they come out too far. Theirs are ``reference.scores``. Or if half
+        of the people have a residual above 2, as where alleles are told wrongly; among
+        people of other continents it is 1.1 to 1.3 (HapMap 3, frequencies above 5%).
     """
     size = reference.loadings.shape[1]
     wanted = size if n_components is None else n_components
@@ -146,7 +152,9 @@ def project(
     projected, residual = _fit_scores(sums, n_variants=reference.n_variants)
     corrected = correct_shrinkage(projected, residual, reference.singular_values, threads=threads)
     call_rate = sums.n_called / sums.n_variants
-    has_calls = call_rate >= min_call_rate
+    has_calls = (call_rate >= min_call_rate) & (sums.n_called > size)
+    residual = np.where(has_calls, residual / reference.n_variants, np.nan)
+    _warn_of_residuals(residual[has_calls])
     corrected[~has_calls] = np.nan
     names = list(reference.components.columns[:wanted])
     index = pd.Index(genotypes.samples["person_id"], name="person_id")
@@ -155,7 +163,7 @@ def project(
         quality=pd.DataFrame(
             {
                 "call_rate": call_rate,
-                "residual": np.where(has_calls, residual / reference.n_variants, np.nan),
+                "residual": residual,
                 "status": np.where(has_calls, "ok", "few_calls").astype(object),
             },
             index=index,
@@ -168,6 +176,17 @@ def project(
         match=match.table(),
         n_matched=sums.n_variants,
     )
+
+
+def _warn_of_residuals(residual: FloatArray) -> None:
+    if len(residual) and (typical := float(np.median(residual))) > LARGEST_RESIDUAL:
+        warnings.warn(
+            f"the reference's components leave half of {len(residual):,} people a residual of "
+            f"{typical:.2f} or more, where 1 is usual: are alleles swapped, or the frequencies of "
+            "another set of people?",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
 
 
 def _slopes(projected: FloatArray, corrected: FloatArray) -> FloatArray:

@@ -77,6 +77,8 @@ def prune_variants(
         raise UsageError("the window must be larger than 0")
     if not 0.0 <= max_r2 < 1.0:
         raise UsageError(f"max_r2 must lie in [0, 1), got {max_r2}")
+    if not len(rows):
+        return rows
     chromosome = genotypes.variants["chromosome"].iloc[rows]
     position = genotypes.variants["position"].to_numpy(dtype=np.int64)[rows]
     first, is_last = slide_windows(chromosome, position, window_kb, window_variants)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,7 +171,7 @@ def read_reference(path: Path) -> PrincipalComponents:
                 f"version {FILE_VERSION}: install the version of pgs_trd that wrote it"
             )
         return _from_arrays(arrays, about)
-    except (OSError, EOFError, BadZipFile, KeyError, ValueError, TypeError) as error:
+    except (OSError, EOFError, BadZipFile, zlib.error, KeyError, ValueError, TypeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(

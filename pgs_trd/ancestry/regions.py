@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgs_trd.weights.builds import canonical_build
+from pgs_trd.errors import DataError
+from pgs_trd.weights.builds import canonical_build, count_beyond_end
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -61,10 +62,31 @@ def is_in_long_range_ld(variants: pd.DataFrame, build: str) -> BoolArray:
     Returns
     -------
     is_inside : (n_variants,)
+
+    Raises
+    ------
+    UsageError
+        If the build is none of the known.
+    DataError
+        If a position lies beyond the end of its chromosome, as of another build.
     """
+    check_build(variants, build)
     is_inside = np.zeros(len(variants), dtype=bool)
     chromosome = variants["chromosome"].astype(object).to_numpy()
     position = variants["position"].to_numpy(dtype=np.int64)
     for name, start, end in read_long_range_ld(build).itertuples(index=False, name=None):
         is_inside |= (chromosome == name) & (position >= start) & (position <= end)
     return is_inside
+
+
+def check_build(variants: pd.DataFrame, build: str) -> None:
+    """Raise a DataError if a position of `variants` cannot be of `build`."""
+    wanted = canonical_build(build)
+    position = variants["position"].to_numpy(dtype=np.int64)
+    beyond = count_beyond_end(variants["chromosome"], position)
+    if n_beyond := beyond.counts[wanted]:
+        possible = ", ".join(sorted(beyond.possible)) or "no build"
+        raise DataError(
+            f"{n_beyond:,} of {len(variants):,} positions lie beyond the end of their chromosome "
+            f"in {wanted}: all of them are possible in {possible}"
+        )

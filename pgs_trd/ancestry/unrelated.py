@@ -1,4 +1,4 @@
-"""A set of people of whom no two are related, as large as can be had."""
+"""A set of people of whom no two are related, to which none can be added."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_pairs(path: Path) -> pd.DataFrame:
     Columns are told by their names, which may be those of plink2's or KING's ``.kin0``
     (IID1 or ID1, IID2 or ID2, KINSHIP), of UK Biobank's relatedness file (ID1, ID2,
     Kinship), of All of Us (i.s, j.s, kin) or of `king_kinship`; blanks, tabs or
-    commas separate them. Other columns are ignored.
+    commas separate them, or the file is Parquet. Other columns are ignored.
 
     Returns
     -------
@@ -47,8 +47,11 @@ def read_pairs(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UsageError(f"no such file: {path}")
     try:
-        table = pd.read_csv(path, sep=r"[,\s]+", engine="python", dtype=str)
-    except (ValueError, pd.errors.ParserError) as error:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep=_separator(path), dtype=str, skipinitialspace=True)
+    except (ValueError, OSError, pd.errors.ParserError) as error:
         raise DataError(f"{path.name}: is not a table: {error}") from error
     known = {str(name).lstrip("#").lower(): name for name in table.columns}
     chosen = {
@@ -62,6 +65,8 @@ def read_pairs(path: Path) -> pd.DataFrame:
             "ID1, ID2, Kinship"
         )
     pairs = pd.DataFrame({wanted: table[name].to_numpy() for wanted, name in chosen.items()})
+    for name in ("person_1", "person_2"):
+        pairs[name] = pairs[name].astype("string").astype(object)
     kinship = pd.to_numeric(pairs["kinship"], errors="coerce")
     n_wrong = int((kinship.isna() | pairs[["person_1", "person_2"]].isna().any(axis=1)).sum())
     if n_wrong:
@@ -70,6 +75,15 @@ def read_pairs(path: Path) -> pd.DataFrame:
             "is a number"
         )
     return pairs.assign(kinship=kinship.to_numpy(dtype=np.float64))
+
+
+def _separator(path: Path) -> str:
+    """Tell what separates the columns from the first line: tabs, commas or else blanks.
+
+    An empty cell between two tabs is one, and does not move those behind it.
+    """
+    header = str(pd.read_csv(path, sep="\x01", header=None, nrows=1, dtype=str).iat[0, 0])
+    return next((separator for separator in "\t," if separator in header), r"\s+")
 
 
 def unrelated_set(

@@ -89,7 +89,8 @@ def qc(
 ) -> None:
     """Flag variants and people whose genotypes are unfit for components and kinship.
 
-    Writes every variant with its counts, status and reason, and beside it the people.
+    Writes every variant with its counts, status and reason, and beside it the people, and a
+    list of those who are ok for --keep.
 
     Example: pgs-trd ancestry qc cohort.bed --out qc.parquet
     """

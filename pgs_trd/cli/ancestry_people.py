@@ -132,7 +132,7 @@ def adjust(
 def unrelated(
     people: Annotated[
         Path,
-        typer.Argument(help="Table with person_id, or a list of people.", show_default=False),
+        typer.Argument(help="Table with person_id (those ok), or a list.", show_default=False),
     ],
     pairs: Annotated[
         Path, typer.Option(help="Of `ancestry kinship`, plink2, KING, or the biobank.")
@@ -145,7 +145,7 @@ def unrelated(
         float, typer.Option(min=0.0, max=0.5, help="Pairs above it are related.")
     ] = 0.0884,
 ) -> None:
-    """Choose people of whom no two are related, as many as can be had, cases first.
+    """Choose people of whom no two are related and to whom none could be added, cases first.
 
     Writes everybody with status and reason, and beside it a list for --keep.
 

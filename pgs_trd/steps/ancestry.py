@@ -34,9 +34,11 @@ from pgs_trd.steps.ancestry_tables import (
     VARIANT_COLUMNS,
     IntArray,
     check_reference_path,
+    keep_path,
     label_reference,
     read_variants,
     rows_of,
+    write_keep,
 )
 from pgs_trd.steps.inputs import Target, open_target
 from pgs_trd.steps.outputs import check_outputs, describe_inputs, stage_outputs
@@ -59,9 +61,13 @@ def quality_step(
     max_heterozygosity_sd: float | None = None,
     threads: int | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Flag variants and, by those that are ok, people; write a table of each."""
+    """Flag variants and, by those that are ok, people; write a table of each.
+
+    Beside them stands a list of the people who are ok, for --keep.
+    """
     target = target or Target()
     check_outputs(out, _read_paths(genotypes, target), companions=("people",))
+    keep = keep_path(out, _read_paths(genotypes, target))
     source = open_target(genotypes, target)
     options: dict[str, Any] = {
         "min_frequency": min_frequency,
@@ -80,6 +86,7 @@ def quality_step(
     with stage_outputs(out) as staged:
         write_table(variants, staged)
         write_table(people, beside(staged, "people"))
+        write_keep(people, staged.with_name(keep.name))
         _describe(
             "ancestry qc", staged, options, {"genotypes": source.paths, **target.inputs},
             variants=_count(variants), people=_count(people),
@@ -245,14 +252,20 @@ def project_step(
     )
     inputs = {"genotypes": source.paths, **target.inputs}
     inputs |= {"reference": [reference], "chain": _some(chain)}
+    n_few = int((result.quality["status"] != "ok").sum())
+    if n_few:
+        warnings.warn(
+            f"{n_few:,} of {len(result.quality):,} people have too few calls and get no components",
+            PgsTrdWarning,
+            stacklevel=2,
+        )
     with stage_outputs(out) as staged:
         write_table(result.components.join(result.quality).reset_index(), staged)
         write_table(result.match.drop(columns="file"), beside(staged, "variants"))
         _describe(
             "ancestry project", staged, options | target.options, inputs,
             n_people=len(result.components), n_matched=result.n_matched,
-            n_few_calls=int((result.quality["status"] != "ok").sum()),
-            shrinkage=result.shrinkage.to_dict(),
+            n_few_calls=n_few, shrinkage=result.shrinkage.dropna().to_dict(),
         )  # fmt: skip
     return result
 

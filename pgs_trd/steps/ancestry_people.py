@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import pandas as pd
 
 from pgs_trd.ancestry import (
+    UNASSIGNED,
     Adjustment,
     AdjustmentMethod,
     Assignment,
@@ -26,15 +27,19 @@ from pgs_trd.provenance import write_sidecar
 from pgs_trd.scoring.files import beside
 from pgs_trd.steps.ancestry_tables import (
     Labelled,
+    keep_path,
     read_components,
     read_groups,
     read_ids,
     read_labelled,
     read_scores,
+    write_keep,
 )
 from pgs_trd.steps.outputs import check_outputs, describe_inputs, stage_outputs
-from pgs_trd.tables import write_table, write_text
+from pgs_trd.tables import write_table
 
+FEWEST_IN_GROUP = 20
+"""Ten people for each of mean and standard deviation."""
 StepMethod: TypeAlias = Literal["z_norm1", "z_norm2", "most_similar"]
 
 
@@ -150,11 +155,12 @@ def unrelated_step(
     max_kinship: float = 2.0**-3.5,
 ) -> pd.DataFrame:
     """Choose people of whom no two are related; write all of them, flagged, and a list."""
-    keep = out.with_name(f"{out.stem}.keep.txt")
     check_outputs(out, [people, pairs, first], companions=())
-    if keep.resolve() in {path.resolve() for path in (people, pairs, first) if path is not None}:
-        raise UsageError(f"{keep.name} is read and would be written: give --out another name")
+    keep = keep_path(out, [people, pairs, first])
     index = read_ids(people)
+    n_repeated = int(index.duplicated().sum())
+    if n_repeated:
+        raise DataError(f"{people.name}: {n_repeated:,} of {len(index):,} rows repeat a person")
     is_first = None
     if first is not None:
         is_first = index.isin(read_ids(first))
@@ -163,12 +169,11 @@ def unrelated_step(
                 f"--first {first.name}: nobody of it is among the {len(index):,} people"
             )
     table = unrelated_set(list(index), read_pairs(pairs), first=is_first, max_kinship=max_kinship)
-    kept = table.loc[table["status"] == "ok", "person_id"]
     with stage_outputs(out) as staged:
         write_table(table, staged)
-        write_text("\n".join(["#IID", *kept, ""]), staged.with_name(keep.name))
+        write_keep(table, staged.with_name(keep.name))
         inputs = {"people": [people], "pairs": [pairs], "first": [] if first is None else [first]}
-        facts = {"n_people": len(table), "n_kept": len(kept)}
+        facts = {"n_people": len(table), "n_kept": int((table["status"] == "ok").sum())}
         if is_first is not None:
             facts["n_first"] = int(is_first.sum())
             facts["n_first_kept"] = int((is_first & (table["status"] == "ok").to_numpy()).sum())
@@ -283,12 +288,23 @@ def _adjust_by_group(
     if groups is None:
         raise UsageError("--method most_similar needs --groups, from `pgs-trd ancestry assign`")
     of_people = read_groups(groups, group_column)
+    # They are of several groups, and like none.
+    of_people = of_people.mask(of_people == UNASSIGNED)
     of_trained: pd.Series[str] | None = of_people
     if reference is not None:
         of_trained = read_labelled(reference, labels, label_column).labels
         if of_trained is None:
             raise UsageError(f"{reference.name} has no groups: give --labels and --label-column")
     assert of_trained is not None
+    wanted = of_people.reindex(scores.index).dropna().unique()
+    sizes = of_trained.reindex(trained.index).value_counts().reindex(wanted, fill_value=0)
+    if n_small := int((sizes < FEWEST_IN_GROUP).sum()):
+        warnings.warn(
+            f"{n_small} of {len(sizes)} groups have fewer than {FEWEST_IN_GROUP} people to fit in: "
+            "there scores are rough, and missing where there is nobody",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
     z, percentile = adjust_within_groups(scores, of_people, trained, of_trained)
     table = of_people.reindex(scores.index).to_frame().rename_axis("person_id")
     return z, {"percentiles": percentile, "people": table}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,32 +13,39 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgs_trd.ancestry import PrincipalComponents, read_reference
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource
-from pgs_trd.tables import read_table, require_columns
+from pgs_trd.tables import read_table, require_columns, write_text
 
 IntArray = npt.NDArray[np.int64]
 
 REFERENCE_ENDING = ".npz"
 COMPONENT = re.compile(r"pc_?(\d+)", re.IGNORECASE)
 VARIANT_COLUMNS = ("chromosome", "position", "id", "counted_allele", "other_allele")
+STATUSES = {"ok", "flagged", "few_calls"}
+"""Of people in tables of ours: whoever is not ok is on no list."""
 TEXTS = ("chromosome", "id", "counted_allele", "other_allele", "status", "reason")
 
 
-def read_people(path: Path) -> pd.DataFrame:
+def read_people(path: Path, *, text_columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table of people; give it with the index `person_id`.
 
-    The column may also be named IID or #IID, as in files of PLINK.
+    The column may also be named IID or #IID, as in files of PLINK; their column of
+    families is left out.
 
     Raises
     ------
     DataError
-        If there is no such column, or a person occurs twice.
+        If there is no such column, a row has no person, or a person occurs twice.
     """
-    table = read_table(path, text_columns=("person_id", "IID", "#IID"))
+    table = read_table(path, text_columns=("person_id", "IID", "#IID", *text_columns))
+    table = table.drop(columns=["FID", "#FID"], errors="ignore")
     names = {name: "person_id" for name in ("IID", "#IID") if "person_id" not in table.columns}
     table = table.rename(columns=names)
     require_columns(table, ["person_id"], path.name)
+    n_without = int(table["person_id"].isna().sum())
+    if n_without:
+        raise DataError(f"{path.name}: {n_without:,} of {len(table):,} rows have no person")
     n_repeated = int(table["person_id"].duplicated().sum())
     if n_repeated:
         raise DataError(f"{path.name}: {n_repeated:,} of {len(table):,} rows repeat a person")
@@ -115,7 +124,7 @@ def read_labelled(
     Raises
     ------
     UsageError
-        If a column is needed and not named.
+        If a column is needed and not named, or named and of no table.
     DataError
         If it is absent, or nobody of the reference is in the table of labels.
     """
@@ -126,7 +135,12 @@ def read_labelled(
     else:
         components = read_components(reference)
     paths = (reference,) if labels is None else (reference, labels)
-    if labels is None and (label_column is None or of_reference is not None):
+    if labels is None and label_column is not None and reference.suffix == REFERENCE_ENDING:
+        raise UsageError(
+            f"--label-column {label_column} is a column of --labels, which is not given: without "
+            f"both, the groups are those in {reference.name}"
+        )
+    if labels is None and label_column is None:
         return Labelled(components, of_reference, paths)
     if label_column is None:
         raise UsageError("--labels: name the column of the groups by --label-column")
@@ -141,9 +155,10 @@ def read_labelled(
 
 def read_groups(path: Path, column: str) -> pd.Series[str]:
     """Read the group of each person from a table; missing stays missing."""
-    table = read_people(path)
+    table = read_people(path, text_columns=(column,))
     require_columns(table, [column], path.name)
-    groups: pd.Series[str] = table[column].map(str, na_action="ignore").rename("group")
+    texts = table[column].where(table[column].notna(), np.nan)
+    groups: pd.Series[str] = texts.map(str, na_action="ignore").rename("group")
     return groups
 
 
@@ -159,12 +174,13 @@ def read_ids(path: Path) -> pd.Index[str]:
     """Read a list of people: a table with `person_id`, or a file as plink2's --keep takes.
 
     Such a file has one person a line, family and person or the person alone; a header
-    line starting with #FID, FID, #IID or IID names the columns.
+    line starting with #FID, FID, #IID or IID names the columns. Of a table of ours with
+    a status only those who are ok are on the list; a warning tells how many are not.
     """
     if not path.is_file():
         raise UsageError(f"no such file: {path}")
     if path.suffix == ".parquet":
-        return read_people(path).index
+        return _ok_people(path)
     lines = [words for line in path.read_text(encoding="utf-8-sig").splitlines()
              if (words := line.replace(",", " ").split())]  # fmt: skip
     if not lines:
@@ -173,11 +189,41 @@ def read_ids(path: Path) -> pd.Index[str]:
     known = [name for name in ("person_id", "IID") if name in header]
     if known:
         return (
-            read_people(path).index
+            _ok_people(path)
             if known == ["person_id"]
             else _column(path, lines[1:], header.index("IID"))
         )
     return _column(path, lines, min(1, len(lines[0]) - 1))
+
+
+def _ok_people(path: Path) -> pd.Index[str]:
+    """Give the people of a table who are ok, if it tells."""
+    table = read_people(path)
+    if "status" not in table or not set(table["status"]) <= STATUSES:
+        return table.index
+    is_ok = (table["status"] == "ok").to_numpy(dtype=bool)
+    if not is_ok.all():
+        warnings.warn(
+            f"{path.name}: {int((~is_ok).sum()):,} of {len(table):,} people are not ok and are "
+            "left out",
+            PgsTrdWarning,
+            stacklevel=3,
+        )
+    return table.index[is_ok]
+
+
+def keep_path(out: Path, read: Iterable[Path | None]) -> Path:
+    """Name the list for --keep that stands beside `out`; refuse to write it onto a file read."""
+    path = out.with_name(f"{out.stem}.keep.txt")
+    if path.resolve() in {other.resolve() for other in read if other is not None}:
+        raise UsageError(f"{path.name} is read and would be written: give --out another name")
+    return path
+
+
+def write_keep(people: pd.DataFrame, path: Path) -> None:
+    """Write the people who are ok as a list for --keep."""
+    kept = people.loc[people["status"] == "ok", "person_id"]
+    write_text("\n".join(["#IID", *kept, ""]), path)
 
 
 def _column(path: Path, lines: list[list[str]], place: int) -> pd.Index[str]:

@@ -14,10 +14,10 @@ from scipy import optimize, stats
 from pgs_trd.ancestry import adjustment
 from pgs_trd.ancestry.adjustment import (
     adjust_scores,
-    adjust_within_groups,
     find_beyond,
     fit_adjustment,
 )
+from pgs_trd.ancestry.within_groups import adjust_within_groups
 from pgs_trd.errors import DataError, UsageError
 
 MEANS = np.array([0.0, 1.5, -2.0, 0.7, 3.0])
@@ -194,3 +194,61 @@ def test_adjust_within_groups__is_z_and_rank_in_the_most_similar_group():
     spread = np.std([1, 2, 3, 4], ddof=1)
     assert_allclose(z["s"], [0.5 / spread, 20 / np.std([10, 30], ddof=1), np.nan, np.nan])
     assert_allclose(percentile["s"], [2.5 / 4, 1.0, np.nan, np.nan])
+
+
+def test_fit_adjustment__gives_no_numbers_where_components_explain_all():
+    """What is left of such a score is rounding; over its spread it would look like a score."""
+    _, components = draw_gradient(200, 12)
+    scores = pd.DataFrame({"s": 3 * components["PC1"] + 1})
+
+    for method in ("z_norm1", "z_norm2"):
+        fitted = fit_adjustment(scores, components, method=method)
+
+        assert fitted.fits.loc["s", ["status", "mean_r2"]].tolist() == ["constant", 1.0]
+        assert adjust_scores(scores, components, fitted)["s"].isna().all()
+
+
+def test_adjust_scores__takes_infinite_components_as_missing():
+    """An infinite component made an infinite score, and no fit at all."""
+    scores, components = draw_gradient(200, 13)
+    broken = components.copy()
+    broken.iloc[3, 0] = np.inf
+    broken.iloc[4, 0] = -np.inf
+    left_out = [3, 4]
+
+    fitted = fit_adjustment(scores, broken)
+    expected = fit_adjustment(
+        scores.drop(scores.index[left_out]), components.drop(components.index[left_out])
+    )
+
+    assert_allclose(fitted.mean, expected.mean, rtol=1e-10)
+    adjusted = adjust_scores(scores, broken, fitted)
+    assert adjusted.isna().any(axis=1).to_numpy().nonzero()[0].tolist() == left_out
+
+
+def test_fit_adjustment__refuses_people_who_occur_twice():
+    """Which of their rows is meant cannot be told; it ended in an error about shapes."""
+    scores, components = draw_gradient(100, 14)
+    groups = pd.Series("g", index=scores.index)
+    twice = pd.concat([scores, scores.iloc[:3]])
+
+    with pytest.raises(DataError, match="3 of 103 rows of the scores to fit in repeat"):
+        fit_adjustment(twice, components)
+    with pytest.raises(DataError, match="2 of 102 rows of the components repeat"):
+        fit_adjustment(scores, pd.concat([components, components.iloc[:2]]))
+    with pytest.raises(DataError, match="1 of 101 rows of the groups repeat"):
+        adjust_within_groups(scores, pd.concat([groups, groups.iloc[:1]]), scores, groups)
+    with pytest.raises(DataError, match="training scores lack 1 of 3 scores"):
+        adjust_within_groups(scores.assign(t=1.0), groups, scores, groups)
+
+
+def test_fit_adjustment__depends_on_no_order_and_on_no_unit_of_components():
+    """Tables are joined by person, and components are standardised."""
+    scores, components = draw_gradient(150, 15)
+    rng = np.random.default_rng(16)
+    expected = adjust_scores(scores, components, fit_adjustment(scores, components))
+
+    mixed = components.iloc[rng.permutation(150)] * 1e-12
+    actual = adjust_scores(scores[::-1], mixed, fit_adjustment(scores[::-1], mixed))
+
+    assert_allclose(actual.loc[scores.index], expected, rtol=1e-9)

@@ -126,3 +126,26 @@ def test_assign_ancestry__tells_super_populations_of_hapmap3(real_data: Path):
     assert accuracy.loc["all", "n_people"] == 957
     assert accuracy.loc["all", "accuracy"] >= 0.99
     assert accuracy["accuracy"].min() >= 0.95
+
+
+@pytest.mark.parametrize("name", ["unassigned", "all"])
+def test_assign_ancestry__refuses_names_that_mean_something_else(name: str):
+    """People of a group "unassigned" could not be told from those of no group."""
+    rng = np.random.default_rng(3)
+    training = pd.DataFrame(rng.normal(size=(80, 2)), columns=["PC1", "PC2"])
+    labels = pd.Series(np.where(training.index < 40, name, "other"), index=training.index)
+
+    with pytest.raises(DataError, match=f"a group is named '{name}'"):
+        assign_ancestry(training, training, labels)
+
+
+def test_assign_ancestry__refuses_people_who_occur_twice():
+    """With two labels, or as their own neighbour, they would count wrongly."""
+    rng = np.random.default_rng(4)
+    training = pd.DataFrame(rng.normal(size=(60, 2)), columns=["PC1", "PC2"])
+    labels = pd.Series("one", index=training.index)
+
+    with pytest.raises(DataError, match="2 of 62 rows of the labels repeat"):
+        assign_ancestry(training, training, pd.concat([labels, labels.iloc[:2]]))
+    with pytest.raises(DataError, match="5 of 65 rows of the labelled people repeat"):
+        assign_ancestry(training, pd.concat([training, training.iloc[:5]]), labels)

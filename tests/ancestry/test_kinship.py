@@ -236,3 +236,26 @@ def test_read_pairs__says_what_is_wrong(tmp_path: Path):
         read_pairs(path)
     with pytest.raises(UsageError, match="no such file"):
         read_pairs(tmp_path / "absent.dat")
+
+
+def test_read_pairs__reads_the_parquet_that_kinship_writes(tmp_path: Path):
+    """`ancestry kinship --out pairs.parquet` is the table for `unrelated`; ids may be numbers."""
+    pairs = pd.DataFrame({"person_1": [7, 8], "person_2": [8, 9], "kinship": [0.25, 0.1]})
+    pairs.to_parquet(tmp_path / "pairs.parquet")
+
+    actual = read_pairs(tmp_path / "pairs.parquet")
+
+    assert actual["person_1"].tolist() == ["7", "8"]
+    assert actual["person_2"].tolist() == ["8", "9"]
+    assert actual["kinship"].tolist() == [0.25, 0.1]
+
+
+def test_read_pairs__keeps_columns_behind_an_empty_cell(tmp_path: Path):
+    """Families are often empty: the second person became the number of variants."""
+    (tmp_path / "pairs.kin0").write_text(
+        "FID1\tID1\tFID2\tID2\tKinship\tN\n\ta\t\tb\t0.25\t9\n1\tc\t\td\t0.2\t9\n"
+    )
+
+    actual = read_pairs(tmp_path / "pairs.kin0")
+
+    assert actual.to_numpy().tolist() == [["a", "b", 0.25], ["c", "d", 0.2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pgs_trd.ancestry import choose_variants, fit_pca
 from pgs_trd.ancestry.krylov import largest_eigenpairs
 from pgs_trd.ancestry.reference import PrincipalComponents, read_reference, write_reference
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import open_genotypes
 
 ORACLES = Path(__file__).resolve().parents[1] / "oracles" / "ancestry"
@@ -267,3 +268,40 @@ def test_principal_components__refuses_parts_that_do_not_fit(write_genotypes):
         replace(fitted, variants=fitted.variants.drop(columns="sd"))
     with pytest.raises(ValueError, match="labels must be of the people"):
         replace(fitted, labels=pd.Series(["a"], index=["p0"]))
+
+
+def test_fit_pca__refuses_people_without_calls_and_warns_of_few(write_genotypes):
+    """They came out in the middle of all, and as that into the reference."""
+    copies = draw_two_populations()
+    copies[:, 3] = -1
+    nothing = write_genotypes(copies, "nothing")
+    copies[:100, 3] = 1
+    little = write_genotypes(copies, "little")
+
+    with pytest.raises(DataError, match="1 of 40 people have no call at any of 300 variants"):
+        fit(nothing)
+    with pytest.warns(PgsTrdWarning, match="1 of 40 people have calls at fewer than half of 300"):
+        fit(little)
+
+
+def test_fit_pca__refuses_more_components_than_directions(write_genotypes):
+    """Loadings of a component without variance were 0 / 0, and went into the reference."""
+    rng = np.random.default_rng(6)
+    five = rng.binomial(2, 0.5, (100, 5))
+
+    with pytest.raises(DataError, match="vary in 4 directions only, and 6 components"):
+        fit(write_genotypes(np.repeat(five, 3, axis=1)), 6)
+
+
+def test_read_reference__says_that_a_file_is_damaged_wherever_it_is(
+    write_genotypes, tmp_path: Path
+):
+    """A broken stream of zlib was an error of its own kind."""
+    path = tmp_path / "reference.npz"
+    write_reference(fit(write_genotypes(draw_two_populations())), path)
+    whole = path.read_bytes()
+
+    for place in range(60, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes(8) + whole[place + 8 :])
+        with contextlib.suppress(DataError):
+            read_reference(path)

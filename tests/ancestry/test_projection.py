@@ -319,3 +319,30 @@ def test_project__shows_no_shrinkage_on_hapmap3(real_data: Path, tmp_path: Path)
     slope = (actual.components * mapped).sum() / (mapped**2).sum(axis=0)
     assert ((slope[:4] > 0.97) & (slope[:4] < 1.03)).all(), slope[:4].round(3).tolist()
     assert (actual.shrinkage[:4] < 0.95).all()
+
+
+def test_project__gives_no_scores_without_calls_whatever_is_asked_for(
+    reference: PrincipalComponents, new_copies: np.ndarray, tmp_path: Path
+):
+    """With min_call_rate 0 people of no call, or of few, stood in the middle as ok."""
+    copies = new_copies.copy()
+    copies[:, 7] = -1
+    copies[5:, 8] = -1
+    write_people(tmp_path / "new", copies, variant_table(N_VARIANTS))
+
+    actual = project(open_genotypes(tmp_path / "new"), reference, min_call_rate=0.0)
+
+    assert actual.components.isna().all(axis=1).to_numpy().nonzero()[0].tolist() == [7, 8]
+    assert actual.quality["status"].iloc[[7, 8]].tolist() == ["few_calls"] * 2
+    assert actual.quality["residual"].isna().sum() == 2
+
+
+def test_project__warns_where_alleles_are_told_wrongly(
+    reference: PrincipalComponents, new_copies: np.ndarray, tmp_path: Path
+):
+    """Right ids and positions and wrong genotypes came out as components, without a word."""
+    swapped = np.where(new_copies < 0, new_copies, 2 - new_copies).astype(np.int8)
+    write_people(tmp_path / "wrong", swapped, variant_table(N_VARIANTS))
+
+    with pytest.warns(PgsTrdWarning, match="half of 60 people a residual of [2-9]"):
+        project(open_genotypes(tmp_path / "wrong"), reference)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pgs_trd.ancestry.pca import fit_pca
 from pgs_trd.ancestry.pruning import prune_variants
 from pgs_trd.ancestry.reading import AUTOSOMES
 from pgs_trd.ancestry.regions import is_in_long_range_ld, read_long_range_ld
@@ -181,3 +182,24 @@ def test_long_range_ld__lies_on_its_chromosomes(build: str):
     assert (regions["end"] < lengths).all()
     assert size.between(2_000_000, 15_000_000).all()
     assert regions["chromosome"].tolist() == read_long_range_ld("GRCh37")["chromosome"].tolist()
+
+
+def test_prune_variants__of_no_variants_keeps_none(write_genotypes):
+    """Where quality leaves nothing, nothing is left; it was an error of zip."""
+    source = write_genotypes(np.ones((3, 5), dtype=np.int8))
+
+    assert prune_variants(source, np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+def test_is_in_long_range_ld__refuses_positions_of_another_build(write_genotypes):
+    """Regions of the wrong build flagged the wrong variants, and a reference kept its name."""
+    ends = [CHROMOSOME_LENGTHS["NCBI36"]["3"], CHROMOSOME_LENGTHS["NCBI36"]["17"]]
+    variants = pd.DataFrame({"chromosome": ["3", "17"], "position": ends})
+    source = write_genotypes(np.array([[0, 1, 2], [2, 1, 0]]), chromosome=["3", "17"],
+                             position=ends)  # fmt: skip
+
+    assert is_in_long_range_ld(variants, "hg18").tolist() == [False, False]
+    with pytest.raises(DataError, match=r"1 of 2 positions .* GRCh38: .* possible in NCBI36"):
+        is_in_long_range_ld(variants, "GRCh38")
+    with pytest.raises(DataError, match=r"1 of 2 positions .* in GRCh37"):
+        fit_pca(source, np.arange(2), rng=np.random.default_rng(1), build="hg19")

@@ -248,3 +248,99 @@ def test_ancestry__refuses_tables_of_other_genotypes(study: Path, reference: Pat
     assert "has no groups" in labels.err
     assert "no ancestry reference" in bad.err
     assert not (study / "x.tsv").exists()
+
+
+def test_ancestry__takes_nobody_along_whom_quality_flags(study: Path, run):
+    """Flagged people were counted in by `unrelated`, and no list for --keep was there."""
+    run("qc", study / "cohort", "--max-person-missing", 0.005, "--out", study / "strict.tsv")
+    people = pd.read_csv(study / "strict.people.tsv", sep="\t")
+    ok = people.loc[people["status"] == "ok", "person_id"].tolist()
+    assert 0 < len(ok) < 60
+    run("kinship", study / "cohort", "--min-kinship", 0.1, "--out", study / "close.parquet")
+
+    said = run(
+        "unrelated", study / "strict.people.tsv", "--pairs", study / "close.parquet", "--out",
+        study / "sound.tsv",
+    )  # fmt: skip
+
+    assert f"{60 - len(ok)} of 60 people are not ok and are left out" in said
+    assert (study / "strict.keep.txt").read_text().split() == ["#IID", *ok]
+    assert pd.read_csv(study / "sound.tsv", sep="\t")["person_id"].tolist() == ok
+
+
+def test_ancestry__leaves_the_unassigned_out_of_every_group(study: Path, run):
+    """People who are like no group were adjusted among each other, as if they were one."""
+    rng = np.random.default_rng(8)
+    people = [f"{i:03d}" for i in range(60)]
+    scores = pd.DataFrame({"person_id": people, "#FID": 1, "s": rng.normal(size=60)})
+    groups = np.where(np.arange(60) < 30, "1", "unassigned")
+    scores.to_csv(study / "mixed.tsv", sep="\t", index=False)
+    pd.DataFrame({"person_id": people, "ancestry": groups}).to_csv(
+        study / "groups.tsv", sep="\t", index=False
+    )
+    (study / "mixed.txt").write_text("\n".join(people[:55]) + "\n")
+
+    run(
+        "adjust", study / "mixed.tsv", "--method", "most_similar", "--groups", study / "groups.tsv",
+        "--group-column", "ancestry", "--fit-on", study / "mixed.txt", "--out", study / "m.tsv",
+    )  # fmt: skip
+
+    adjusted = pd.read_csv(study / "m.tsv", sep="\t", dtype={"person_id": str})
+    assert adjusted.columns.tolist() == ["person_id", "s"]
+    assert adjusted["s"].notna().tolist() == [True] * 30 + [False] * 30
+
+
+def test_ancestry__warns_of_groups_too_small_to_adjust_in(study: Path, run):
+    """Z of two people is 0.7 and -0.7, whatever their scores are."""
+    people = [f"q{i}" for i in range(32)]
+    scores = pd.DataFrame({"person_id": people, "s": np.arange(32.0)})
+    scores.to_csv(study / "few.tsv", sep="\t", index=False)
+    groups = pd.DataFrame({"person_id": people, "most_similar": ["a"] * 25 + ["b"] * 7})
+    groups.to_csv(study / "few_groups.tsv", sep="\t", index=False)
+    (study / "few.txt").write_text("\n".join(people[:31]) + "\n")
+
+    said = run(
+        "adjust", study / "few.tsv", "--method", "most_similar", "--groups",
+        study / "few_groups.tsv", "--fit-on", study / "few.txt", "--out", study / "n.tsv",
+    )  # fmt: skip
+
+    assert "1 of 2 groups have fewer than 20 people to fit in" in said
+
+
+def test_ancestry__says_what_is_wrong_with_people(study: Path, reference: Path, run_cli):
+    """A label column that was not looked at, people listed twice, rows without a person."""
+    (study / "twice.txt").write_text("cohort1\ncohort2\ncohort1\n")
+    (study / "nobody.tsv").write_text("person_id\tPC1\nx\t1\n\t2\n")
+    (study / "kin.tsv").write_text("ID1 ID2 Kinship\ncohort1 cohort2 0.25\n")
+
+    column, twice, nobody = (
+        run_cli("ancestry", *words, "--out", study / "x.tsv")
+        for words in (
+            ("assign", study / "panel_pcs.tsv", "--reference", reference, "--label-column", "group",
+             "--n-components", 2),
+            ("unrelated", study / "twice.txt", "--pairs", study / "kin.tsv"),
+            ("assign", study / "nobody.tsv", "--reference", reference, "--n-components", 1),
+        )
+    )  # fmt: skip
+
+    assert (column.code, twice.code, nobody.code) == (2, 3, 3)
+    assert "--label-column group is a column of --labels, which is not given" in column.err
+    assert "twice.txt: 1 of 3 rows repeat a person" in twice.err
+    assert "nobody.tsv: 1 of 2 rows have no person" in nobody.err
+    assert not (study / "x.tsv").exists()
+
+
+def test_ancestry__says_that_people_are_not_placed(study: Path, reference: Path, run):
+    """Nobody placed looked like everybody placed, and the sidecar was no JSON: it held NaN."""
+    said = run(
+        "project", study / "cohort", "--reference", reference, "--min-call-rate", 1, "--out",
+        study / "nobody_placed.tsv",
+    )  # fmt: skip
+
+    def refuse(constant: str) -> float:
+        raise ValueError(f"{constant} is not JSON")
+
+    text = (study / "nobody_placed.tsv.json").read_text()
+    sidecar = json.loads(text, parse_constant=refuse)
+    assert "60 of 60 people have too few calls and get no components" in said
+    assert (sidecar["n_few_calls"], sidecar["shrinkage"]) == (60, {})
