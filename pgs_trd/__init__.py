@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         fit_logistic,
         meta_analyse,
         progression,
-        progression_tables,
         survival_curves,
     )
     from pgs_trd.phenotype import classify, follow_up, list_definitions, load_definition
@@ -62,7 +61,6 @@ _HOME = {
     "meta_analyse": "pgs_trd.models",
     "associate": "pgs_trd.models",
     "progression": "pgs_trd.models",
-    "progression_tables": "pgs_trd.models",
     "survival_curves": "pgs_trd.models",
     "render_report": "pgs_trd.report",
     "simulate_biobank": "pgs_trd.simulate",
@@ -89,7 +87,6 @@ __all__ = [
     "open_ehr",
     "open_genotypes",
     "progression",
-    "progression_tables",
     "project",
     "read_frequencies",
     "read_weights",

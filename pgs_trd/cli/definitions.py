@@ -89,6 +89,10 @@ def codes(
             help="Of verify: OMOP tables with a concept table, as `phenotype` takes them."
         ),
     ] = None,
+    codelists: Annotated[
+        list[Path] | None,
+        typer.Option(help="Your own lists, as `phenotype` takes them; give it again for more."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Write the table (.tsv, .csv or .parquet), too."),
@@ -104,23 +108,24 @@ def codes(
 
     Example: pgs-trd codes show depression
     """
-    from pgs_trd.ehr import list_codelists, read_codelist
+    from pgs_trd.ehr import list_codelists, open_codelists
 
+    lists = open_codelists(codelists)
     if action == "list":
         for listed in list_codelists():
-            typer.echo(f"{listed}: {len(read_codelist(listed)):,} lines")
+            typer.echo(f"{listed}: {len(lists.read(listed)):,} lines")
         return
     if action == "show":
         if name is None:
             raise UsageError(f"codes show: name a list; there are: {', '.join(list_codelists())}")
-        table = read_codelist(name)
+        table = lists.read(name)
         typer.echo(table.to_csv(sep="\t", index=False, lineterminator="\n"), nl=False)
     else:
         if omop is None:
             raise UsageError("codes verify: give --omop, where the concept table is")
         from pgs_trd.ehr.verify import verify_codes
 
-        table = verify_codes(omop, None if name is None else [name])
+        table = verify_codes(omop, None if name is None else [name], codelists=lists)
         differs = table[~table["status"].isin(["ok", "absent"])]
         counts = table.groupby(["codelist", "status"]).size().unstack(fill_value=0)
         if len(differs):

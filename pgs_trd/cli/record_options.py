@@ -80,6 +80,15 @@ Columns = Annotated[
         rich_help_panel="Records",
     ),
 ]
+CodeLists = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--codelists",
+        help="Your own code lists (`codes show` has their form): a folder or a file. Each stands "
+        "instead of the package's of that name; give it again for more.",
+        rich_help_panel="Records",
+    ),
+]
 GapDays = Annotated[
     int,
     typer.Option(

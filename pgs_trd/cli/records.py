@@ -10,6 +10,7 @@ import typer
 
 from pgs_trd.cli.common import MemoryMb, Threads, split_list
 from pgs_trd.cli.record_options import (
+    CodeLists,
     Columns,
     Deaths,
     Deliveries,
@@ -46,6 +47,7 @@ def phenotype(
     scales: Scales = None,
     deliveries: Deliveries = None,
     columns: Columns = None,
+    codelists: CodeLists = None,
     definition: Annotated[
         list[str] | None,
         typer.Option(
@@ -159,6 +161,7 @@ def phenotype(
         ),
         out,
         columns=read_columns(columns),
+        codelists=codelists,
         definition=first,
         origin=origin,
         gap_days=gap_days,
@@ -198,6 +201,7 @@ def explain(
     scales: Scales = None,
     deliveries: Deliveries = None,
     columns: Columns = None,
+    codelists: CodeLists = None,
     definition: Annotated[
         str, typer.Option(help="A definition's id, or a YAML file of your own.")
     ] = "adequate2",
@@ -247,6 +251,7 @@ def explain(
         source,
         asked,
         columns=read_columns(columns),
+        codelists=codelists,
         definition=definition,
         gap_days=gap_days,
         default_supply_days=default_supply_days,

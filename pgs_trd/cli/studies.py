@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pgs_trd.cli.common import MemoryMb, Threads, show_progress
+from pgs_trd.cli.common import MemoryMb, Threads, show_progress, split_list
 from pgs_trd.errors import UsageError
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
@@ -89,15 +89,30 @@ def check(study: StudyFile) -> None:
     )
 
 
-def run(study: StudyFile, threads: Threads = None, mem_mb: MemoryMb = None) -> None:
+def run(
+    study: StudyFile,
+    threads: Threads = None,
+    mem_mb: MemoryMb = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            "--steps",
+            help="Some of scores,phenotype,association,progression,sensitivity,report; what the "
+            "others make has to be there.",
+        ),
+    ] = None,
+) -> None:
     """Run a whole study, from raw files to the report.
 
     Example: pgs-trd run study.yaml --threads 8
     """
     from pgs_trd.study import run_study
 
+    chosen: Any = None if steps is None else split_list(steps)
     with show_progress() as progress:
-        report = run_study(study, threads=threads, memory_mb=mem_mb, progress=progress)
+        report = run_study(
+            study, threads=threads, memory_mb=mem_mb, progress=progress, steps=chosen
+        )
     typer.echo(str(report))
 
 

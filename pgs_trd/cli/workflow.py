@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 StudyFile = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
 
 workflow = typer.Typer(
-    help="Run a study with Snakemake, on this machine or on a cluster.", no_args_is_help=True
+    name="workflow",
+    help="Run a study with Snakemake, on this machine or on a cluster.",
+    no_args_is_help=True,
 )
 
 
@@ -50,12 +52,12 @@ def plan(
         typer.echo(row)
 
 
-@workflow.command(
-    "run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@workflow.command("run", context_settings={"ignore_unknown_options": True})
 def run(
-    context: typer.Context,
     study: StudyFile,
+    further: Annotated[
+        list[str] | None, typer.Argument(help="Options of Snakemake.", show_default=False)
+    ] = None,
     profile: Annotated[
         str, typer.Option("--profile", help="local, slurm, or the folder of a profile of yours.")
     ] = "local",
@@ -67,9 +69,10 @@ def run(
 
     Example: pgs-trd workflow run study.yaml --profile slurm
     """
-    from pgs_trd.study.workflow import start_workflow
+    from pgs_trd.study.workflow import run_workflow
 
-    start_workflow(_plan(study), profile, context.args)
+    if code := run_workflow(_plan(study), profile, further or ()):
+        raise typer.Exit(code)
 
 
 @workflow.command("status")
@@ -82,7 +85,7 @@ def status(study: StudyFile) -> None:
 
     planned = _plan(study)
     for row in describe_progress(planned).itertuples():
-        typer.echo(f"{row.stage}: {row.n_done} of {row.n_jobs} done")
+        typer.echo(f"{row.stage!s}: {row.n_done} of {row.n_jobs} done")
     queued = find_queued(planned)
     if queued is not None:
         states = queued["state"].value_counts().sort_index()
@@ -114,8 +117,8 @@ def doctor() -> None:
     from pgs_trd.study.workflow import examine_site
 
     for row in examine_site().itertuples():
-        advice = f" ({row.advice})" if row.advice else ""
-        typer.echo(f"{row.verdict:<8} {row.subject}: {row.found}{advice}")
+        advice = f" ({row.advice!s})" if row.advice else ""
+        typer.echo(f"{row.verdict!s:<8} {row.subject!s}: {row.found!s}{advice}")
 
 
 def _plan(study: Path) -> Plan:
@@ -128,4 +131,4 @@ def _plan(study: Path) -> Plan:
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to `app`."""
     app.command()(plan)
-    app.add_typer(workflow, name="workflow")
+    app.add_typer(workflow)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pgs_trd.ehr.scales import sum_items
     from pgs_trd.ehr.source import open_ehr
     from pgs_trd.ehr.trials import build_trials
+    from pgs_trd.ehr.user_lists import open_codelists
     from pgs_trd.ehr.verify import verify_codes
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "diagnosis_flow",
     "gate_trials",
     "list_codelists",
+    "open_codelists",
     "open_ehr",
     "prescription_flow",
     "read_codelist",
@@ -41,6 +43,7 @@ _HOME = {
     "diagnosis_flow": "cleaning",
     "gate_trials": "doses",
     "list_codelists": "codes",
+    "open_codelists": "user_lists",
     "open_ehr": "source",
     "prescription_flow": "cleaning",
     "read_codelist": "codes",

@@ -50,7 +50,8 @@ def build_adjuncts(
         use_refills=True,
     )
     eras = build_eras(fills, ehr.people, gap_days=gap_days)
-    names, classes, markers = rows.ingredients, class_of_ingredients(), _markers()
+    names, markers = rows.ingredients, _markers(ehr)
+    classes = class_of_ingredients(ehr.codelists)
     kinds = ["marker" if name in markers else "augmentation" for name in names]
     found = _Found(
         person=eras.person,
@@ -105,8 +106,8 @@ def _is_low_dose(rows: Prescriptions) -> BoolArray:
     return found
 
 
-def _markers() -> set[str]:
-    listed = listed_drugs()
+def _markers(ehr: Ehr) -> set[str]:
+    listed = listed_drugs(ehr.codelists)
     return set(listed.loc[listed["counts_as_trial"] == "marker", "ingredient"])
 
 

@@ -109,10 +109,12 @@ class Rows:
 
 def read_rows(ehr: Ehr, table: ir.Table, *columns: str) -> Rows:
     """Read dated rows with some columns, each with the reason why it cannot be used."""
-    from pgs_trd.ehr.records import fetch_arrow
+    return place_rows(ehr, ehr.fetch_arrow(table.select("person_id", "date", *columns)))
 
+
+def place_rows(ehr: Ehr, found: pa.Table) -> Rows:
+    """Find person and period of fetched rows, and why they cannot be used."""
     people = ehr.people
-    found = fetch_arrow(ehr.backend, table.select("person_id", "date", *columns))
     person = people.keys.rows_of(found.column("person_id"))
     day = days_of(found.column("date"))
     period, is_alive = people.place(person, day)
@@ -184,7 +186,12 @@ def unique_days(
 
 def read_classed(ehr: Ehr, table: ir.Table, column: str) -> ClassedRows:
     """Read dated rows with the class that `column` gives them."""
-    rows = read_rows(ehr, table, column)
+    return classify_rows(ehr, ehr.fetch_arrow(table.select("person_id", "date", column)), column)
+
+
+def classify_rows(ehr: Ehr, found: pa.Table, column: str) -> ClassedRows:
+    """Make arrays of fetched rows and the class that `column` gives them."""
+    rows = place_rows(ehr, found)
     number, classes = number_texts(rows.values.column(column))
     return ClassedRows(
         person=rows.person,

@@ -1,9 +1,13 @@
-"""The code lists of the package: ids and codes with their class and source."""
+"""The code lists: ids and codes with their class and source."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 
@@ -76,6 +80,76 @@ def _read_codelist(name: str) -> pd.DataFrame:
     return table
 
 
+@dataclass(frozen=True, eq=False)
+class CodeLists:
+    """The code lists in force: those of the package, but for those the user replaced.
+
+    Made by `open_codelists`.
+
+    Attributes
+    ----------
+    own
+        Each replaced list by its name, in the form that `read_codelist` gives.
+    files
+        Where they were read.
+    """
+
+    own: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Give one list, as `read_codelist` does.
+
+        Raises
+        ------
+        UsageError
+            If there is no such list.
+        """
+        return self.own[name].copy() if name in self.own else read_codelist(name)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Give the SHA-256 of the content of each replaced list."""
+        return {name: _content_hash(table) for name, table in sorted(self.own.items())}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say of each replaced list how its lines differ from the package's."""
+        return tuple(_compare_lists(name, table) for name, table in sorted(self.own.items()))
+
+    @property
+    def differ(self) -> bool:
+        """Say whether any list is another than the package's."""
+        return any(
+            digest != _content_hash(_read_codelist(name)) for name, digest in self.hashes.items()
+        )
+
+
+PACKAGE_LISTS = CodeLists()
+"""The lists of the package, none replaced."""
+
+
+def _content_hash(table: pd.DataFrame) -> str:
+    text = table.to_csv(index=False, lineterminator="\n")
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _compare_lists(name: str, table: pd.DataFrame) -> str:
+    """Count the lines that only one of the two lists has; who says so is no difference."""
+    columns = [column for column in table.columns if column not in ("source", "note")]
+    ours, theirs = (
+        set(each[columns].astype("string").fillna("").itertuples(index=False, name=None))
+        for each in (table, _read_codelist(name))
+    )
+    if ours == theirs:
+        return f"code list {name}: yours, with the lines of the package's"
+    return (
+        f"code list {name}: yours instead of the package's; {len(ours - theirs):,} of its "
+        f"{len(ours):,} lines are new or changed, {len(theirs - ours):,} of the package's "
+        f"{len(theirs):,} are not in it"
+    )
+
+
 def code_family(vocabulary: str) -> str:
     """Give the family in which codes of one vocabulary are compared.
 
@@ -110,7 +184,7 @@ def normalise_code(code: str) -> str:
     return plain
 
 
-def diagnosis_codes() -> pd.DataFrame:
+def diagnosis_codes(lists: CodeLists = PACKAGE_LISTS) -> pd.DataFrame:
     """Give both diagnosis lists as one table.
 
     Returns
@@ -122,7 +196,7 @@ def diagnosis_codes() -> pd.DataFrame:
     """
     parts = []
     for codelist in ("depression", "exclusions"):
-        listed = read_codelist(codelist)
+        listed = lists.read(codelist)
         parts.append(
             pd.DataFrame(
                 {

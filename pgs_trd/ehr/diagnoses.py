@@ -10,10 +10,11 @@ import pandas as pd
 
 from pgs_trd.ehr.codes import (
     DEPRESSION_CLASSES,
+    PACKAGE_LISTS,
+    CodeLists,
     code_family,
     diagnosis_codes,
     normalise_code,
-    read_codelist,
 )
 from pgs_trd.ehr.concepts import descendants
 from pgs_trd.ehr.fields import memory_table
@@ -22,7 +23,7 @@ SHORTEST_CODE, LONGEST_CODE, LONGEST_ICD9 = 2, 7, 5
 _CLASS = {"codelist": "string", "diagnosis_class": "string"}
 
 
-def diagnosis_concepts(ancestors: ir.Table | None) -> ir.Table:
+def diagnosis_concepts(ancestors: ir.Table | None, lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """Map diagnosis concepts to depression tiers and exclusion classes.
 
     A concept that stands in the depression list has the tier of that list, not
@@ -38,7 +39,7 @@ def diagnosis_concepts(ancestors: ir.Table | None) -> ir.Table:
     Table
         ``concept_id``, ``diagnosis_class``; one row a concept and class.
     """
-    listed = diagnosis_codes().dropna(subset=["concept_id"])
+    listed = diagnosis_codes(lists).dropna(subset=["concept_id"])
     listed = listed.drop_duplicates(["codelist", "concept_id", "diagnosis_class"])
     table = memory_table(listed, {"concept_id": "int64", **_CLASS})
     if ancestors is None:
@@ -77,7 +78,7 @@ def _one_tier(expanded: ir.Table) -> ir.Table:
     return ranked.mutate(place=place).filter(lambda t: t.place == 0)
 
 
-def diagnosis_source_codes(used: pd.DataFrame) -> pd.DataFrame:
+def diagnosis_source_codes(used: pd.DataFrame, lists: CodeLists = PACKAGE_LISTS) -> pd.DataFrame:
     """Map recorded codes to classes, each by its longest listed prefix.
 
     Parameters
@@ -94,7 +95,7 @@ def diagnosis_source_codes(used: pd.DataFrame) -> pd.DataFrame:
         it. "F32.10", "f3210", "DF321" and "F32.1 G" have the class of F32.1; "311.0"
         that of 311.
     """
-    listed = _listed_codes()
+    listed = _listed_codes(lists)
     found = [
         (code, vocabulary, name)
         for code, vocabulary in zip(used["code"], used["vocabulary"], strict=True)
@@ -106,9 +107,9 @@ def diagnosis_source_codes(used: pd.DataFrame) -> pd.DataFrame:
 Listed = Mapping[tuple[str, str], Mapping[str, frozenset[str]]]
 
 
-def _listed_codes() -> Listed:
+def _listed_codes(lists: CodeLists) -> Listed:
     """Give the classes of each code, by list and family of vocabularies."""
-    codes = diagnosis_codes()
+    codes = diagnosis_codes(lists)
     found: dict[tuple[str, str], dict[str, frozenset[str]]] = {}
     for row in codes[codes["family"] != ""].itertuples():
         of_code = found.setdefault((str(row.codelist), str(row.family)), {})
@@ -139,16 +140,16 @@ def _guess_family(plain: str) -> str:
     return "ICD9" if len(plain) <= LONGEST_ICD9 else "SNOMED"
 
 
-def procedure_concepts(ancestors: ir.Table | None) -> ir.Table:
+def procedure_concepts(ancestors: ir.Table | None, lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """Map procedure concepts to ECT, rTMS, VNS, esketamine and psychotherapy."""
-    listed = read_codelist("procedures").dropna(subset=["concept_id"])
+    listed = lists.read("procedures").dropna(subset=["concept_id"])
     table = memory_table(listed, {"concept_id": "int64", "procedure_class": "string"})
     if ancestors is None:
         return table
     return descendants(ancestors, table).drop("is_listed")
 
 
-def procedure_codes() -> ir.Table:
+def procedure_codes(lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """List what names a procedure: its class, and the codes of the list.
 
     Returns
@@ -157,7 +158,7 @@ def procedure_codes() -> ir.Table:
         ``code`` (upper case, no dots), ``is_prefix`` (1: stands for all codes that
         begin so), ``procedure_class``.
     """
-    listed = read_codelist("procedures")
+    listed = lists.read("procedures")
     classes = sorted(set(listed["procedure_class"]))
     named = pd.DataFrame({"code": classes, "procedure_class": classes})
     codes = pd.concat([listed[["code", "procedure_class"]], named], ignore_index=True)

@@ -57,7 +57,7 @@ def trial_doses(
         without a floor), ``is_low_dose`` (known on every day, and never above
         `LOW_DOSES_MG`).
     """
-    floors = _floors() if floors_mg is None else dict(floors_mg)
+    floors = _floors(ehr) if floors_mg is None else dict(floors_mg)
     n_days, n_known, highest = _dose_days(ehr, trials)
     n_unknown = n_days - n_known
     floor = trials["ingredient"].map(floors).to_numpy(dtype=np.float64)
@@ -79,8 +79,8 @@ def trial_doses(
     )
 
 
-def _floors() -> dict[str, float]:
-    listed = listed_drugs()
+def _floors(ehr: Ehr) -> dict[str, float]:
+    listed = listed_drugs(ehr.codelists)
     listed = listed[listed["min_adequate_dose_mg"] != ""]
     return dict(
         zip(listed["ingredient"], listed["min_adequate_dose_mg"].astype(float), strict=True)

@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from pgs_trd.ehr.codes import read_codelist
+from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists
 from pgs_trd.ehr.concepts import descendants
 from pgs_trd.ehr.fields import memory_table
 
@@ -25,19 +25,19 @@ LOW_DOSES_MG: Mapping[str, float] = {
 _DRUG = {"ingredient": "string", "drug_class": "string", "counts_as_trial": "string"}
 
 
-def listed_drugs() -> pd.DataFrame:
+def listed_drugs(lists: CodeLists = PACKAGE_LISTS) -> pd.DataFrame:
     """Give antidepressants and the drugs that are added to them, as the lists have them.
 
     The latter have "augmentation" in ``counts_as_trial``.
     """
-    parts = [read_codelist(name) for name in ("antidepressants", "augmentation")]
+    parts = [lists.read(name) for name in ("antidepressants", "augmentation")]
     columns = ["concept_id", "atc_code", "synonym", "min_adequate_dose_mg", *_DRUG]
     return pd.concat([part[columns] for part in parts], ignore_index=True)
 
 
-def class_of_ingredients() -> dict[str, str]:
+def class_of_ingredients(lists: CodeLists = PACKAGE_LISTS) -> dict[str, str]:
     """Give the class of each listed ingredient."""
-    listed = listed_drugs()
+    listed = listed_drugs(lists)
     return dict(zip(listed["ingredient"], listed["drug_class"], strict=True))
 
 
@@ -84,7 +84,13 @@ def drug_strengths(names: ir.Table) -> ir.Table:
     return table.filter(table.strength_ug > 0)
 
 
-def drug_concepts(drug: ir.Table, ancestors: ir.Table | None, names: ir.Table | None) -> ir.Table:
+def drug_concepts(
+    drug: ir.Table,
+    ancestors: ir.Table | None,
+    names: ir.Table | None,
+    *,
+    lists: CodeLists = PACKAGE_LISTS,
+) -> ir.Table:
     """Map drug concepts to antidepressant ingredients.
 
     Parameters
@@ -103,7 +109,7 @@ def drug_concepts(drug: ir.Table, ancestors: ir.Table | None, names: ir.Table | 
         ``concept_id``, ``ingredient``, ``drug_class``, ``counts_as_trial``; one
         row a concept and ingredient.
     """
-    drugs = listed_drugs().dropna(subset=["concept_id"])
+    drugs = listed_drugs(lists).dropna(subset=["concept_id"])
     mapped = memory_table(drugs, {"concept_id": "int64", **_DRUG})
     if ancestors is not None:
         mapped = descendants(ancestors, mapped).drop("is_listed")
@@ -114,19 +120,19 @@ def drug_concepts(drug: ir.Table, ancestors: ir.Table | None, names: ir.Table | 
         # Names are many and slow to search: only those of drugs that were given.
         used = drug.select(concept_id=drug.drug_concept_id).distinct()
         named = names.semi_join(used, "concept_id").select("concept_id", drug="concept_name")
-        mapped = mapped.union(match_drug_names(named, key="concept_id"), distinct=True)
+        mapped = mapped.union(match_drug_names(named, key="concept_id", lists=lists), distinct=True)
     else:
         named = names.semi_join(mapped, "concept_id").select("concept_id", drug="concept_name")
-    return _gate_combinations(mapped, named, key="concept_id")
+    return _gate_combinations(mapped, named, key="concept_id", lists=lists)
 
 
-def match_drug_names(names: ir.Table, *, key: str) -> ir.Table:
+def match_drug_names(names: ir.Table, *, key: str, lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """Find ingredients as whole words in drug names ("Sertraline 50 MG Oral Tablet").
 
     Whole words, since "desvenlafaxine" holds "venlafaxine". `names` has `key` and
     ``drug``; the result has `key` and the classes of the ingredient.
     """
-    drugs = listed_drugs()
+    drugs = listed_drugs(lists)
     synonyms = drugs[drugs["synonym"] != ""].assign(word=drugs["synonym"])
     words = pd.concat([drugs.assign(word=drugs["ingredient"]), synonyms], ignore_index=True)
     words = words.drop_duplicates(["word", *_DRUG])
@@ -147,12 +153,14 @@ def _words(text: ir.StringValue) -> ir.StringValue:
     return " " + plain + " "
 
 
-def _gate_combinations(mapped: ir.Table, named: ir.Table, *, key: str) -> ir.Table:
+def _gate_combinations(
+    mapped: ir.Table, named: ir.Table, *, key: str, lists: CodeLists
+) -> ir.Table:
     """Take the ingredient out of products in which it is no antidepressant trial.
 
     `mapped` has `key` and the classes of an ingredient, `named` has `key` and ``drug``.
     """
-    listed = read_codelist("combinations")
+    listed = lists.read("combinations")
     gated = listed[listed["counts_as_trial"] != "yes"]
     rows = [
         {"ingredient": row.ingredient, "partner": partner}
@@ -175,15 +183,15 @@ def _gate_combinations(mapped: ir.Table, named: ir.Table, *, key: str) -> ir.Tab
     )
 
 
-def flat_drugs(used: ir.Table) -> ir.Table:
+def flat_drugs(used: ir.Table, lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """Map ATC codes or drug names of a flat table to ingredients.
 
     `used` has ``drug``, one row a value. A code of the antidepressants (N06A...)
     that names no ingredient of the list gives a null ingredient: the class is
     known, and "distinct drug" cannot be said of it.
     """
-    drugs = listed_drugs()
-    combinations = read_codelist("combinations")[["atc_code", "ingredient", "counts_as_trial"]]
+    drugs = listed_drugs(lists)
+    combinations = lists.read("combinations")[["atc_code", "ingredient", "counts_as_trial"]]
     classes = dict(zip(drugs["ingredient"], drugs["drug_class"], strict=True))
     combinations = combinations.assign(drug_class=combinations["ingredient"].map(classes))
     codes = pd.concat([drugs[drugs["atc_code"] != ""], combinations], ignore_index=True)
@@ -191,7 +199,9 @@ def flat_drugs(used: ir.Table) -> ir.Table:
     listed = memory_table(codes, {"atc_code": "string", **_DRUG})
     keyed = used.select("drug", atc=used.drug.upper().replace(" ", "").replace(".", ""))
     by_code = keyed.inner_join(listed, keyed.atc == listed.atc_code).select("drug", *_DRUG)
-    by_name = _gate_combinations(match_drug_names(used, key="drug"), used, key="drug")
+    by_name = _gate_combinations(
+        match_drug_names(used, key="drug", lists=lists), used, key="drug", lists=lists
+    )
     known = by_code.union(by_name, distinct=True)
     unknown = (
         keyed.filter(keyed.atc.startswith("N06A") & (keyed.atc.length() <= 7))

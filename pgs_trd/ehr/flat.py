@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists
 from pgs_trd.ehr.diagnoses import diagnosis_source_codes, procedure_codes
 from pgs_trd.ehr.drugs import flat_drugs, number_drugs
 from pgs_trd.ehr.fields import Kind, empty_table, memory_table, read_fields, whole_number
@@ -91,13 +92,13 @@ def flat_observation(tables: Mapping[str, ir.Table]) -> ir.Table:
 
 
 def flat_prescriptions(
-    backend: SQLBackend, tables: Mapping[str, ir.Table]
+    backend: SQLBackend, tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS
 ) -> tuple[ir.Table, pd.DataFrame]:
     """Give the antidepressant rows with their drug, and the drugs by number."""
     rows = tables["prescriptions"]
     used = rows.filter(rows.drug.notnull()).select("drug").distinct()
     kinds = dict.fromkeys(["drug", "ingredient", "drug_class", "counts_as_trial"], "string")
-    drugs, numbered = number_drugs(fetch(backend, flat_drugs(used)))
+    drugs, numbered = number_drugs(fetch(backend, flat_drugs(used, lists)))
     listed = memory_table(numbered, {**kinds, "drug_number": "int16"})
     table = rows.inner_join(listed, "drug").select(
         "person_id",
@@ -114,14 +115,16 @@ def flat_prescriptions(
     return table, drugs
 
 
-def flat_diagnoses(backend: SQLBackend, tables: Mapping[str, ir.Table]) -> ir.Table:
+def flat_diagnoses(
+    backend: SQLBackend, tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS
+) -> ir.Table:
     """Give the depression and exclusion rows with their class."""
     rows = tables["diagnoses"]
     # Null equals nothing in a join: an unstated vocabulary needs a value.
     rows = rows.mutate(stated=rows.vocabulary.fill_null(""))
     used = fetch(backend, rows.filter(rows.code.notnull()).select("code", "stated").distinct())
     used["vocabulary"] = used["stated"].where(used["stated"] != "")
-    found = diagnosis_source_codes(used)
+    found = diagnosis_source_codes(used, lists)
     found = found.assign(stated=found["vocabulary"].fillna(""))
     kinds = {"code": "string", "stated": "string", "diagnosis_class": "string"}
     joined = rows.inner_join(memory_table(found, kinds), ["code", "stated"])
@@ -142,7 +145,7 @@ def flat_deaths(tables: Mapping[str, ir.Table]) -> ir.Table:
     return death.group_by("person_id").aggregate(death_date=death.death_date.min())
 
 
-def flat_procedures(tables: Mapping[str, ir.Table]) -> ir.Table:
+def flat_procedures(tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """Give brain stimulation and psychotherapy rows with their class.
 
     A procedure is named by its class ("ECT", "rTMS") or a code of the list; codes that
@@ -153,7 +156,7 @@ def flat_procedures(tables: Mapping[str, ir.Table]) -> ir.Table:
     rows = tables["procedures"]
     plain = rows.procedure.upper().strip().replace(".", "")
     rows = rows.select("person_id", "date", plain=plain)
-    listed = procedure_codes()
+    listed = procedure_codes(lists)
     exact = rows.inner_join(listed, rows.plain == listed.code)
     prefixed = listed.filter(listed.is_prefix == 1)
     begun = rows.inner_join(prefixed, rows.plain.startswith(prefixed.code))

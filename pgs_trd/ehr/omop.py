@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from pgs_trd.ehr import era_tables
-from pgs_trd.ehr.codes import read_codelist
+from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists
 from pgs_trd.ehr.concepts import descendants
 from pgs_trd.ehr.diagnoses import diagnosis_concepts, diagnosis_source_codes, procedure_concepts
 from pgs_trd.ehr.drugs import drug_concepts, drug_strengths, number_drugs
@@ -169,12 +169,12 @@ def omop_observation(tables: Mapping[str, ir.Table]) -> ir.Table:
 
 
 def omop_prescriptions(
-    backend: SQLBackend, tables: Mapping[str, ir.Table]
+    backend: SQLBackend, tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS
 ) -> tuple[ir.Table, pd.DataFrame]:
     """Give antidepressant rows of drug_exposure with their drug, and the drugs by number."""
     drug = tables["drug_exposure"]
     names = tables.get("concept", tables.get("concept_names"))
-    mapped = drug_concepts(drug, tables.get("concept_ancestor"), names)
+    mapped = drug_concepts(drug, tables.get("concept_ancestor"), names, lists=lists)
     # Few concepts: fetched once, so that every query joins a small table of known size.
     drugs, numbered = number_drugs(fetch(backend, _with_strength(mapped, names)))
     concepts = memory_table(numbered, {**_CONCEPTS, "drug_number": "int16"})
@@ -241,7 +241,7 @@ class Unmapped:
 
 
 def omop_diagnoses(
-    backend: SQLBackend, tables: Mapping[str, ir.Table]
+    backend: SQLBackend, tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS
 ) -> tuple[ir.Table, Unmapped]:
     """Give depression and exclusion rows of condition_occurrence with their class.
 
@@ -251,7 +251,7 @@ def omop_diagnoses(
     """
     condition = tables["condition_occurrence"]
     has_ancestors = "concept_ancestor" in tables
-    listed = fetch(backend, diagnosis_concepts(tables.get("concept_ancestor")))
+    listed = fetch(backend, diagnosis_concepts(tables.get("concept_ancestor"), lists))
     classes = memory_table(listed, {"concept_id": "int64", "diagnosis_class": "string"})
     rows = condition.select(
         person_id=condition.person_id,
@@ -268,7 +268,7 @@ def omop_diagnoses(
     said = unresolved.group_by("source_concept_id", "code").aggregate(
         n_unmapped=is_unmapped.sum() if not has_ancestors else unresolved.count()
     )
-    unmapped = _classes_of_sources(fetch(backend, said), listed)
+    unmapped = _classes_of_sources(fetch(backend, said), listed, lists)
     if len(unmapped.classes):
         kinds = {"source_concept_id": "int64", "code": "string", "diagnosis_class": "string"}
         sources = memory_table(unmapped.classes, kinds)
@@ -278,10 +278,11 @@ def omop_diagnoses(
     return found, unmapped
 
 
-def _classes_of_sources(said: pd.DataFrame, listed: pd.DataFrame) -> Unmapped:
+def _classes_of_sources(said: pd.DataFrame, listed: pd.DataFrame, lists: CodeLists) -> Unmapped:
     keys = ["source_concept_id", "code"]
     by_code = diagnosis_source_codes(
-        pd.DataFrame({"code": said.loc[said["code"] != "", "code"].unique(), "vocabulary": None})
+        pd.DataFrame({"code": said.loc[said["code"] != "", "code"].unique(), "vocabulary": None}),
+        lists,
     ).drop(columns="vocabulary")
     by_concept = listed.rename(columns={"concept_id": "source_concept_id"})
     parts = [said[keys].merge(by_code, on="code"), said[keys].merge(by_concept, on=keys[0])]
@@ -289,12 +290,12 @@ def _classes_of_sources(said: pd.DataFrame, listed: pd.DataFrame) -> Unmapped:
     return Unmapped(int(said["n_unmapped"].sum()), classes)
 
 
-def omop_procedures(tables: Mapping[str, ir.Table]) -> ir.Table:
+def omop_procedures(tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS) -> ir.Table:
     """Give brain stimulation and psychotherapy rows of procedure_occurrence."""
     if "procedure_occurrence" not in tables:
         return empty_table({"person_id": "int64", "date": "date", "procedure_class": "string"})
     procedure = tables["procedure_occurrence"]
-    classes = procedure_concepts(tables.get("concept_ancestor"))
+    classes = procedure_concepts(tables.get("concept_ancestor"), lists)
     joined = procedure.inner_join(classes, procedure.procedure_concept_id == classes.concept_id)
     return joined.select(
         person_id=joined.person_id,
@@ -337,9 +338,11 @@ def omop_scales(tables: Mapping[str, ir.Table]) -> ir.Table | None:
     ).filter(lambda t: t.scale.notnull() & t.score.notnull())
 
 
-def omop_deliveries(tables: Mapping[str, ir.Table]) -> ir.Table | None:
+def omop_deliveries(
+    tables: Mapping[str, ir.Table], lists: CodeLists = PACKAGE_LISTS
+) -> ir.Table | None:
     """Give the days with a delivery among conditions and procedures, by listed concepts."""
-    listed = read_codelist("perinatal")
+    listed = lists.read("perinatal")
     listed = listed[listed["perinatal_class"] == "delivery"].dropna(subset=["concept_id"])
     wanted = memory_table(listed, {"concept_id": "int64", "perinatal_class": "string"})
     ancestors = tables.get("concept_ancestor")

@@ -161,11 +161,19 @@ class People:
         return self.periods.hold(person, day, len(self))
 
 
-def read_people(ehr: Ehr) -> People:
-    """Read people, deaths and observation from the records."""
-    from pgs_trd.ehr.records import fetch_arrow
+def fetch_people(ehr: Ehr) -> list[pa.Table]:
+    """Fetch people, deaths and observation from the records."""
+    queries = (
+        ehr.persons.select("person_id", "sex", "birth_year"),
+        ehr.deaths.select("person_id", "death_date"),
+        ehr.observation.select("person_id", "start_date", "end_date"),
+    )
+    return [ehr.fetch_arrow(query) for query in queries]
 
-    persons = fetch_arrow(ehr.backend, ehr.persons.select("person_id", "sex", "birth_year"))
+
+def read_people(tables: list[pa.Table]) -> People:
+    """Put people in order, with life and observation; it empties `tables` of `fetch_people`."""
+    recorded, deaths, persons = tables.pop(), tables.pop(), tables.pop()
     ids = persons.column("person_id").combine_chunks()
     text = ids.cast(pa.string())
     # Not by the engine: databases sort text by the rules of a language.
@@ -177,11 +185,7 @@ def read_people(ehr: Ehr) -> People:
     del persons, ids, text, order, years
     # Arrow keeps for itself what it needed to sort the ids.
     pa.default_memory_pool().release_unused()
-    deaths = fetch_arrow(ehr.backend, ehr.deaths.select("person_id", "death_date"))
     dead, died = keys.rows_of(deaths.column("person_id")), days_of(deaths.column("death_date"))
-    recorded = fetch_arrow(
-        ehr.backend, ehr.observation.select("person_id", "start_date", "end_date")
-    )
     periods = merge_periods(
         keys.rows_of(recorded.column("person_id")).astype(np.int64),
         days_of(recorded.column("start_date")).astype(np.int64),

@@ -12,10 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from pgs_trd.ehr.arrays import BoolArray, SmallIntArray
-from pgs_trd.ehr.cleaning import ReasonArray, read_rows, reason_number
+from pgs_trd.ehr.cleaning import ReasonArray, place_rows, reason_number
 from pgs_trd.ehr.people import days_of
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
     from pgs_trd.ehr.records import Ehr
 
 _MOST, _MOST_UG = 10**6, 2 * 10**9
@@ -80,8 +82,8 @@ class Prescriptions:
         return reason
 
 
-def read_prescriptions(ehr: Ehr) -> Prescriptions:
-    """Read the prescriptions of the records."""
+def prescription_query(ehr: Ehr) -> ir.Table:
+    """Ask for what `read_prescriptions` needs of each row."""
     table = ehr.prescriptions
     # Small numbers by the engine: what is larger than a bound is cut later anyway.
     numbers = {
@@ -89,8 +91,12 @@ def read_prescriptions(ehr: Ehr) -> Prescriptions:
         "refills": table.refills.clip(0, _MOST).cast("int32"),
         "dose_ug": table.dose_ug.clip(0, _MOST_UG).cast("int32"),
     }
-    columns = ("person_id", "date", "end_date", "drug_number")
-    rows = read_rows(ehr, table.select(*columns, **numbers), *columns[2:], *numbers)
+    return table.select("person_id", "date", "end_date", "drug_number", **numbers)
+
+
+def read_prescriptions(ehr: Ehr, found: pa.Table) -> Prescriptions:
+    """Make arrays of the rows of `prescription_query`."""
+    rows = place_rows(ehr, found)
     number = rows.values.column("drug_number").to_numpy()
     ingredients = sorted(set(ehr.drugs["ingredient"].dropna()))
     kinds = sorted(set(ehr.drugs["counts_as_trial"]))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
+from pgs_trd.ehr.ahead import Ahead
+from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists
 from pgs_trd.errors import DataError
 from pgs_trd.resources import freed_at_once
 
@@ -69,6 +71,10 @@ class Ehr:
         As `diagnoses`, those made in hospital; None where that is not known.
     has_drug_eras
         Each prescription is an era of the source, however long.
+    codelists
+        The code lists by which drugs and codes were found.
+    threads
+        Threads of DuckDB in this process; 1 for other engines.
     """
 
     persons: ir.Table
@@ -86,30 +92,45 @@ class Ehr:
     deliveries: ir.Table | None = None
     inpatient_diagnoses: ir.Table | None = None
     has_drug_eras: bool = False
+    codelists: CodeLists = PACKAGE_LISTS
+    threads: int = 1
+    _ahead: Ahead = field(default_factory=Ahead, init=False, repr=False, compare=False)
 
     @cached_property
     def people(self) -> People:
         """Everybody in the records, with life and observation, as arrays."""
-        from pgs_trd.ehr.people import read_people
+        from pgs_trd.ehr.people import fetch_people, read_people
+        from pgs_trd.ehr.prescriptions import prescription_query
 
+        tables = fetch_people(self)
+        self.fetch_ahead("prescriptions", prescription_query(self))
         with freed_at_once():
-            return read_people(self)
+            return read_people(tables)
 
     @cached_property
     def prescription_rows(self) -> Prescriptions:
         """All rows of `prescriptions` as arrays, each with why it cannot be used."""
-        from pgs_trd.ehr.prescriptions import read_prescriptions
+        from pgs_trd.ehr.prescriptions import prescription_query, read_prescriptions
 
         with freed_at_once():
-            return read_prescriptions(self)
+            # First: while it sorts the people, the prescriptions are fetched.
+            _ = self.people
+            found = self.fetch_arrow(prescription_query(self), "prescriptions")
+            self.fetch_ahead("diagnoses", self._diagnosis_query)
+            return read_prescriptions(self, found)
 
     @cached_property
     def diagnosis_rows(self) -> ClassedRows:
         """All rows of `diagnoses` as arrays, each with why it cannot be used."""
-        from pgs_trd.ehr.cleaning import read_classed
+        from pgs_trd.ehr.cleaning import classify_rows
 
         with freed_at_once():
-            return read_classed(self, self.diagnoses, "diagnosis_class")
+            found = self.fetch_arrow(self._diagnosis_query, "diagnoses")
+            return classify_rows(self, found, "diagnosis_class")
+
+    @property
+    def _diagnosis_query(self) -> ir.Table:
+        return self.diagnoses.select("person_id", "date", "diagnosis_class")
 
     @cached_property
     def inpatient_rows(self) -> ClassedRows | None:
@@ -128,7 +149,22 @@ class Ehr:
         DataError
             If a file turns out to be damaged. The message names no content.
         """
-        return fetch(self.backend, expression)
+        return _to_pandas(self.fetch_arrow(expression))
+
+    def fetch_arrow(self, expression: ir.Table, name: str = "") -> pa.Table:
+        """Run an expression; give it as an Arrow table, the one begun under `name` if any.
+
+        Raises
+        ------
+        DataError
+            As `fetch`.
+        """
+        return self._ahead.take(name, partial(fetch_arrow, self.backend, expression))
+
+    def fetch_ahead(self, name: str, expression: ir.Table) -> None:
+        """Begin to run an expression, where DuckDB may use more than one thread."""
+        if self.threads > 1:
+            self._ahead.start(name, partial(fetch_arrow, self.backend, expression))
 
 
 def fetch_arrow(backend: SQLBackend, expression: ir.Table) -> pa.Table:
@@ -150,7 +186,11 @@ def fetch_arrow(backend: SQLBackend, expression: ir.Table) -> pa.Table:
 
 def fetch(backend: SQLBackend, expression: ir.Table) -> pd.DataFrame:
     """Run `expression`; give it as a pandas table with dates as datetime64[ns]."""
-    table: pd.DataFrame = fetch_arrow(backend, expression).to_pandas(date_as_object=False)
+    return _to_pandas(fetch_arrow(backend, expression))
+
+
+def _to_pandas(found: pa.Table) -> pd.DataFrame:
+    table: pd.DataFrame = found.to_pandas(date_as_object=False)
     for column in table.columns:
         if pd.api.types.is_datetime64_any_dtype(table[column].dtype):
             table[column] = table[column].astype("datetime64[ns]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from pgs_trd.ehr import connect, era_tables, flat, omop, raw
+from pgs_trd.ehr.codes import CodeLists
 from pgs_trd.ehr.fields import Kind, check_fields, count_rows
 from pgs_trd.ehr.records import Ehr, fetch
+from pgs_trd.ehr.user_lists import open_codelists
 from pgs_trd.errors import DataError, UsageError, join_faults
+from pgs_trd.resources import thread_count
 
 if TYPE_CHECKING:
     from ibis.backends.sql import SQLBackend
@@ -22,6 +26,7 @@ def open_ehr(
     source: str | Path | Mapping[str, str | Path | pd.DataFrame],
     *,
     columns: Mapping[str, Mapping[str, str]] | None = None,
+    codelists: str | Path | Sequence[str | Path] | CodeLists | None = None,
     threads: int | None = None,
     memory_mb: int | None = None,
 ) -> Ehr:
@@ -46,6 +51,9 @@ def open_ehr(
         condition_era are taken; ``notes`` says what that means.
     columns
         For each table, our column name -> the source's.
+    codelists
+        Code lists of your own, each instead of the package's of that name: a folder or
+        files, as `open_codelists` takes them, or what it gave.
     threads, memory_mb
         What DuckDB may use. Threads default to what the process was allotted.
 
@@ -59,13 +67,19 @@ def open_ehr(
     UsageError
         If the source does not exist or is none of the above.
     DataError
-        If a required table or column is absent or holds what cannot be read. All
-        faults of all tables are named at once, by counts of rows.
+        If code lists have faults, or a required table or column is absent or holds
+        what cannot be read. All faults of all tables are named at once, by counts of
+        rows.
     """
+    lists = codelists if isinstance(codelists, CodeLists) else open_codelists(codelists)
     if isinstance(source, Mapping):
-        return _open_flat(raw.connect(threads, memory_mb), source, columns)
-    backend, tables = connect.open_tables(source, threads=threads, memory_mb=memory_mb)
-    return _open_omop(backend, tables, columns, subject=connect.name_source(source))
+        backend: SQLBackend = raw.connect(threads, memory_mb)
+        ehr = _open_flat(backend, source, columns, lists)
+    else:
+        backend, tables = connect.open_tables(source, threads=threads, memory_mb=memory_mb)
+        subject = connect.name_source(source)
+        ehr = _open_omop(backend, tables, columns, lists=lists, subject=subject)
+    return replace(ehr, threads=thread_count(threads) if backend.name == "duckdb" else 1)
 
 
 def _open_omop(
@@ -73,6 +87,7 @@ def _open_omop(
     tables: dict[str, ir.Table],
     columns: Mapping[str, Mapping[str, str]] | None,
     *,
+    lists: CodeLists,
     subject: str,
 ) -> Ehr:
     eras_of = {table: era for era, table in era_tables.STANDS_FOR.items()}
@@ -85,8 +100,8 @@ def _open_omop(
     tables, eras = era_tables.replace_absent(omop.read_omop(tables))
     if "concept_ancestor" in tables and _is_empty(backend, tables["concept_ancestor"]):
         del tables["concept_ancestor"]
-    diagnoses, unmapped = omop.omop_diagnoses(backend, tables)
-    prescriptions, drugs = omop.omop_prescriptions(backend, tables)
+    diagnoses, unmapped = omop.omop_diagnoses(backend, tables, lists)
+    prescriptions, drugs = omop.omop_prescriptions(backend, tables, lists)
     return Ehr(
         persons=omop.omop_persons(tables),
         observation=omop.omop_observation(tables),
@@ -94,15 +109,16 @@ def _open_omop(
         drugs=drugs,
         diagnoses=diagnoses,
         inpatient_diagnoses=omop.omop_inpatient(tables, diagnoses),
-        procedures=omop.omop_procedures(tables),
+        procedures=omop.omop_procedures(tables, lists),
         deaths=omop.omop_deaths(tables),
         visits=omop.omop_visits(tables),
         scales=omop.omop_scales(tables),
-        deliveries=omop.omop_deliveries(tables),
+        deliveries=omop.omop_deliveries(tables, lists),
         kind="omop",
-        notes=_omop_notes(backend, tables, eras, n_unmapped=unmapped.n_rows),
+        notes=(*lists.notes, *_omop_notes(backend, tables, eras, n_unmapped=unmapped.n_rows)),
         backend=backend,
         has_drug_eras="drug_era" in eras,
+        codelists=lists,
     )
 
 
@@ -141,6 +157,7 @@ def _open_flat(
     backend: SQLBackend,
     source: Mapping[str, str | Path | pd.DataFrame],
     columns: Mapping[str, Mapping[str, str]] | None,
+    lists: CodeLists,
 ) -> Ehr:
     unknown = sorted(set(source) - set(flat.FIELDS))
     if unknown:
@@ -157,8 +174,8 @@ def _open_flat(
     tables = raw.use_columns(tables, columns)
     _check(backend, tables, flat.FIELDS, flat.REQUIRED, persons="persons", subject="flat tables")
     tables = flat.read_flat(tables)
-    prescriptions, drugs = flat.flat_prescriptions(backend, tables)
-    diagnoses = flat.flat_diagnoses(backend, tables)
+    prescriptions, drugs = flat.flat_prescriptions(backend, tables, lists)
+    diagnoses = flat.flat_diagnoses(backend, tables, lists)
     absent = {
         "persons": "no persons table: sex and birth year are unknown",
         "observation": "no observation table: observed from first to last record",
@@ -171,14 +188,15 @@ def _open_flat(
         drugs=drugs,
         diagnoses=diagnoses,
         inpatient_diagnoses=flat.flat_inpatient(diagnoses),
-        procedures=flat.flat_procedures(tables),
+        procedures=flat.flat_procedures(tables, lists),
         deaths=flat.flat_deaths(tables),
         visits=tables.get("visits"),
         scales=flat.flat_scales(tables),
         deliveries=tables.get("deliveries"),
         kind="flat",
-        notes=tuple(text for name, text in absent.items() if name not in tables),
+        notes=(*lists.notes, *(text for name, text in absent.items() if name not in tables)),
         backend=backend,
+        codelists=lists,
     )
 
 

@@ -153,7 +153,7 @@ def _as_table(ehr: Ehr, eras: Eras, *, min_days: int, taper_days: int) -> pd.Dat
 
     switch = switch_days(eras.person, eras.drug, eras.start, eras.end, taper_days=taper_days)
     names = ehr.prescription_rows.ingredients
-    classes = class_of_ingredients()
+    classes = class_of_ingredients(ehr.codelists)
     # Each id and name is one object, however many rows it has.
     ingredient = np.array([*names, None], dtype=object)
     drug_class = np.array([*(classes[name] for name in names), None], dtype=object)

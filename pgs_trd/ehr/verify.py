@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from pgs_trd.ehr import connect
-from pgs_trd.ehr.codes import list_codelists, read_codelist
+from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists, list_codelists
 from pgs_trd.ehr.fields import Kind, read_fields
 from pgs_trd.ehr.records import fetch
 from pgs_trd.errors import DataError, UsageError
@@ -35,7 +35,12 @@ _FIELDS: dict[str, Kind] = {
 }
 
 
-def verify_codes(source: str | Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+def verify_codes(
+    source: str | Path,
+    names: Sequence[str] | None = None,
+    *,
+    codelists: CodeLists = PACKAGE_LISTS,
+) -> pd.DataFrame:
     """Look up every listed concept in the user's concept table.
 
     Ids typed by hand go wrong: that an id exists does not say that it is the drug or the
@@ -48,6 +53,8 @@ def verify_codes(source: str | Path, names: Sequence[str] | None = None) -> pd.D
         takes them; the table ``concept`` is enough.
     names
         Code lists; without, all that have concept ids.
+    codelists
+        What `open_codelists` gave, where lists of your own stand instead of the package's.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def verify_codes(source: str | Path, names: Sequence[str] | None = None) -> pd.D
     DataError
         If there is no concept table, or it lacks a column.
     """
-    listed = _listed(names)
+    listed = _listed(names, codelists)
     backend, tables = connect.open_tables(source)
     concept = tables.get("concept")
     if concept is None:
@@ -74,10 +81,17 @@ def verify_codes(source: str | Path, names: Sequence[str] | None = None) -> pd.D
         raise DataError(f"concept: no column {', '.join(map(repr, absent))}")
     rows: ir.Table = read_fields(concept.select(*_FIELDS), _FIELDS)
     wanted = sorted(set(listed["concept_id"].astype("int64").tolist()))
-    return compare_codes(fetch(backend, rows.filter(rows.concept_id.isin(wanted))), names)
+    return compare_codes(
+        fetch(backend, rows.filter(rows.concept_id.isin(wanted))), names, codelists=codelists
+    )
 
 
-def compare_codes(concept: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
+def compare_codes(
+    concept: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    *,
+    codelists: CodeLists = PACKAGE_LISTS,
+) -> pd.DataFrame:
     """Compare listed concepts with rows of a concept table.
 
     Parameters
@@ -85,7 +99,7 @@ def compare_codes(concept: pd.DataFrame, names: Sequence[str] | None = None) -> 
     concept
         ``concept_id``, ``concept_name``, ``vocabulary_id``, ``concept_code``,
         ``standard_concept``, ``invalid_reason``; missing is null.
-    names
+    names, codelists
         As in `verify_codes`.
 
     Returns
@@ -95,7 +109,7 @@ def compare_codes(concept: pd.DataFrame, names: Sequence[str] | None = None) -> 
         ``concept_id``, ``vocabulary``, ``code``, ``name``, ``status`` (`STATUSES`), and
         ``found_vocabulary``, ``found_code``, ``found_name`` (missing where absent).
     """
-    listed = _listed(names)
+    listed = _listed(names, codelists)
     known = concept.drop_duplicates("concept_id").set_index("concept_id")
     found = known.reindex(listed["concept_id"].astype("int64")).reset_index(drop=True)
     is_other = (found["concept_code"] != listed["code"]) & (listed["code"] != "")
@@ -119,11 +133,11 @@ def compare_codes(concept: pd.DataFrame, names: Sequence[str] | None = None) -> 
     )
 
 
-def _listed(names: Sequence[str] | None) -> pd.DataFrame:
+def _listed(names: Sequence[str] | None, codelists: CodeLists) -> pd.DataFrame:
     """Give the lines with a concept id of some lists, each once."""
     parts = []
     for name in names if names is not None else list_codelists():
-        table = read_codelist(name)
+        table = codelists.read(name)
         if "concept_id" not in table.columns:
             if names is not None:
                 raise UsageError(f"the code list {name!r} has no concept ids to verify")

@@ -63,7 +63,7 @@ class Cohort:
         """Give the class that the code lists have for each drug."""
         from pgs_trd.ehr.drugs import class_of_ingredients
 
-        classes = class_of_ingredients()
+        classes = class_of_ingredients(self.ehr.codelists)
         return tuple(classes.get(drug, "unknown") for drug in drugs)
 
     @cached_property

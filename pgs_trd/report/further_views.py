@@ -10,6 +10,19 @@ from pgs_trd.report.findings import with_traits
 from pgs_trd.report.results import FurtherTable
 from pgs_trd.report.text import MISSING, contrast_label, format_p, format_ratio, plain_label
 
+HEADINGS = {
+    "auc_covariates": "AUC, covariates",
+    "auc": "AUC, with score",
+    "auc_ci_low": "95% from",
+    "auc_ci_high": "95% to",
+    "gain": "Gain",
+    "gain_ci_low": "Gain from",
+    "gain_ci_high": "Gain to",
+    "r2_observed": "R2, observed",
+    "r2_liability": "R2, liability",
+    "r2_low": "95% from",
+    "r2_high": "95% to",
+}
 RATIO = ("beta", "se", "ci_low", "ci_high")
 
 
@@ -31,7 +44,7 @@ def further_view(further: FurtherTable, study: DisclosedStudy) -> TableView | No
         if name.startswith("p_value"):
             makers.append((_heading(name), True, _p_value(name)))
         elif name not in RATIO:
-            makers.append((plain_label(name), True, _number(name)))
+            makers.append((HEADINGS.get(name, plain_label(name)), True, _number(name)))
     return make_view(f"{further.name}-table", further.caption, f"{further.name}.csv", table, makers)
 
 

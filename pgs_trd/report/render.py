@@ -10,13 +10,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pgs_trd.report import views
+from pgs_trd.report.bias import misclassification_view
 from pgs_trd.report.cells import TableView
 from pgs_trd.report.checklists import checklist_view
 from pgs_trd.report.citations import cite
+from pgs_trd.report.component_views import components_view
 from pgs_trd.report.definition_views import holds_view, specification_view
 from pgs_trd.report.disclosure import DisclosedStudy, disclose
 from pgs_trd.report.figures import (
     FigureFile,
+    components_figure,
     domain_forest,
     flow_figure,
     group_figure,
@@ -46,7 +49,7 @@ from pgs_trd.tables import replace_on_success, write_table, write_text
 
 FIGURE_NAME = re.compile(
     r"(forest_by_domain|forest_progression|forest_by_stratum|cohort_flow|match_rates"
-    r"|overview|odds_by_group|cumulative_incidence|specification_curve|planted_against_estimated|survival_\d+)\.(svg|png)"
+    r"|overview|components|odds_by_group|cumulative_incidence|specification_curve|planted_against_estimated|survival_\d+)\.(svg|png)"
 )
 """File names that a report can have in `figures/`."""
 
@@ -102,6 +105,7 @@ def draw_figures(study: DisclosedStudy) -> dict[str, FigureFile]:
     main, course = find(study), find_progression(study)
     drawn: list[FigureFile | None] = [flow_figure(study.attrition, study.class_counts)]
     drawn.append(match_figure(study.match_summary, study.traits, _limit(study.conventions)))
+    drawn.append(components_figure(study.components, study.threshold))
     if main is not None:
         drawn.append(domain_forest(main))
         if main.is_pooled and not study.association.empty:
@@ -207,6 +211,7 @@ def _page_views(study: DisclosedStudy) -> dict[str, TableView | None]:
         "classes": views.class_view(study),
         "characteristics": views.characteristics_view(study),
         "match": views.match_view(study),
+        "components": components_view(study),
         "progression": views.model_view(
             pooled, study, name="progression-table",
             caption="Hazard ratios of treatment resistance, pooled over strata.",
@@ -220,6 +225,7 @@ def _page_views(study: DisclosedStudy) -> dict[str, TableView | None]:
         ),
         "specifications": specification_view(found),
         "holds": holds_view(found),
+        "misclassified": misclassification_view(study),
         "planted": views.planted_view(study),
         "checklists": checklist_view(study),
         "log": views.log_view(study),

@@ -38,6 +38,9 @@ REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
         "group", "days", "incidence", "ci_low", "ci_high", "n_at_risk", "n_events_so_far",
     ),
     "truth": ("score", "trait", "contrast", "beta"),
+    "components": (
+        "stratum", "horizontal", "vertical", "x_low", "x_high", "y_low", "y_high", "n_people",
+    ),
 }  # fmt: skip
 
 
@@ -68,6 +71,10 @@ class FurtherTable:
         never shown.
     groups
         Text columns whose rows stand or fall together, since their people add up.
+    tells_counts
+        Whether the people of a row follow from its numbers, as from a liability R2 at two
+        prevalences. Such a row stands only if its `counts` are those that the association
+        table shows for its stratum, contrast and score.
     """
 
     name: str
@@ -78,6 +85,7 @@ class FurtherTable:
     numbers: tuple[str, ...]
     counts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    tells_counts: bool = False
 
     def __post_init__(self) -> None:
         columns = (*self.text, *self.numbers, *self.counts)
@@ -133,6 +141,10 @@ class StudyResults:
     incidence
         Cumulative incidence of treatment resistance and of the events that compete with
         it, over all people followed; `group` is the cause.
+    components
+        Where people lie on the components of ancestry: one row a stratum, plane of two
+        components (`horizontal`, `vertical`) and square that holds anybody. The squares of
+        a plane do not overlap.
     further
         Tables that the report shows besides, each under its own heading.
 
@@ -159,6 +171,7 @@ class StudyResults:
     sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     definitions: pd.DataFrame = field(default_factory=pd.DataFrame)
     incidence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    components: pd.DataFrame = field(default_factory=pd.DataFrame)
     further: tuple[FurtherTable, ...] = ()
 
     def __post_init__(self) -> None:

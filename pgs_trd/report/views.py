@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from pgs_trd.report.bias import correct_for_misclassification
 from pgs_trd.report.cells import (
     Cell,
     Maker,
@@ -46,6 +47,7 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
         "class_counts.csv": study.class_counts,
         "characteristics.csv": study.characteristics,
         "match_summary.csv": study.match_summary,
+        "components.csv": study.components,
         **{
             name: with_traits(table.drop(columns=inner, errors="ignore"), study.traits)
             for name, table in models.items()
@@ -64,6 +66,7 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
             else one.table
             for one in study.further
         },
+        "misclassification.csv": correct_for_misclassification(study),
         "planted_against_estimated.csv": compare_planted(study),
         "checklists.csv": fill_checklists(study),
         "disclosure_log.csv": study.log,
@@ -75,7 +78,9 @@ CSV_NAMES = (
     "cohort_flow.csv", "class_counts.csv", "characteristics.csv", "match_summary.csv",
     "association.csv", "association_pooled.csv", "progression.csv", "progression_pooled.csv",
     "survival_curves.csv", "survival_risk_table.csv", "cumulative_incidence.csv",
-    "odds_by_group.csv", "within_groups.csv", "proportional_hazards.csv", "definitions.csv",
+    "components.csv", "misclassification.csv", "prediction.csv", "liability.csv",
+    "odds_by_group.csv", "within_groups.csv",
+    "proportional_hazards.csv", "definitions.csv",
     "association_by_definition.csv", "checklists.csv", "planted_against_estimated.csv",
     "disclosure_log.csv",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ def explain_step(
     person_id: str,
     *,
     columns: Mapping[str, Mapping[str, str]] | None = None,
+    codelists: Sequence[Path] | None = None,
     definition: str = "adequate2",
     gap_days: int = 30,
     default_supply_days: int = 30,
@@ -49,7 +50,9 @@ def explain_step(
         If nobody in the records has that id.
     """
     rules = load_definition(definition)
-    ehr = open_ehr(source, columns=columns, threads=threads, memory_mb=memory_mb)
+    ehr = open_ehr(
+        source, columns=columns, codelists=codelists, threads=threads, memory_mb=memory_mb
+    )
     own = keep_person(ehr, person_id)
     trials = build_trials(
         own, gap_days=gap_days, default_supply_days=default_supply_days, stockpile=stockpile

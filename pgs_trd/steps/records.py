@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pgs_trd.ehr import Ehr, build_trials, diagnosis_flow, open_ehr, prescription_flow
+from pgs_trd.ehr import (
+    Ehr,
+    build_trials,
+    diagnosis_flow,
+    open_codelists,
+    open_ehr,
+    prescription_flow,
+)
+from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists
 from pgs_trd.ehr.connect import is_url, parse_url
 from pgs_trd.errors import UsageError
 from pgs_trd.phenotype import (
+    Definition,
     Phenotype,
     at_landmark,
     classify_grid,
@@ -72,6 +81,7 @@ def phenotype_step(
     out: Path,
     *,
     columns: Mapping[str, Mapping[str, str]] | None = None,
+    codelists: Sequence[Path] | None = None,
     definition: str = "adequate2",
     origin: Origin = "first_diagnosis",
     gap_days: int = 30,
@@ -93,6 +103,10 @@ def phenotype_step(
     ----------
     source
         As `open_ehr` takes it.
+    codelists
+        As `open_codelists` takes them. Where they differ from the package's, the classes of
+        the main definition are found by those, too (it takes twice the time): a note counts
+        whose class is another.
 
     Returns
     -------
@@ -101,14 +115,20 @@ def phenotype_step(
     """
     gates, followed, extras = gates or Gates(), followed or FollowUp(), extras or Extras()
     definitions = extras.definitions(definition)
-    inputs = _inputs(source, followed.enrolment, extras.fam)
+    lists = open_codelists(codelists)
+    inputs = [*_inputs(source, followed.enrolment, extras.fam), *lists.files]
     _check(out, inputs, extras)
     enrolment, data_end = followed.read_enrolment(), followed.read_data_end()
-    ehr = open_ehr(source, columns=columns, threads=threads, memory_mb=memory_mb)
-    trials = build_trials(
-        ehr, gap_days=gap_days, default_supply_days=default_supply_days, stockpile=stockpile
-    )
-    trials = gates.apply(ehr, trials)
+
+    def read(by: CodeLists) -> tuple[Ehr, pd.DataFrame]:
+        ehr = open_ehr(source, columns=columns, codelists=by, threads=threads, memory_mb=memory_mb)
+        trials = build_trials(
+            ehr, gap_days=gap_days, default_supply_days=default_supply_days, stockpile=stockpile
+        )
+        return ehr, gates.apply(ehr, trials)
+
+    usual = _classes_by_package(read, definitions[0]) if lists.differ else None
+    ehr, trials = read(lists)
     phenotypes = classify_grid(ehr, trials, definitions)
     main = next(iter(phenotypes.values()))
     options = {
@@ -116,6 +136,7 @@ def phenotype_step(
         "definition_version": main.definition.version,
         "definition_hash": main.definition.hash,
         "other_definitions": {each.id: each.hash for each in definitions[1:]},
+        "codelists": lists.hashes,
         "origin": origin,
         "gap_days": gap_days,
         "default_supply_days": default_supply_days,
@@ -137,7 +158,7 @@ def phenotype_step(
             "source": parse_url(str(source)).name if is_url(source) else None,
             "n_people": len(main.table),
             "n_trials": len(trials),
-            "notes": list(ehr.notes),
+            "notes": [*ehr.notes, *_compare_classes(usual, main.table["phenotype"])],
             "prescription_rows": prescription_flow(ehr).to_dict("records"),
             "diagnosis_rows": diagnosis_flow(ehr).to_dict("records"),
         }
@@ -147,6 +168,30 @@ def phenotype_step(
             for path in out.glob(pattern):
                 path.unlink()
     return description
+
+
+def _classes_by_package(
+    read: Callable[[CodeLists], tuple[Ehr, pd.DataFrame]], definition: Definition
+) -> pd.Series:
+    """Give everybody's class by the package's code lists, and keep nothing else."""
+    (phenotype,) = classify_grid(*read(PACKAGE_LISTS), [definition]).values()
+    return phenotype.table["phenotype"].astype("category")
+
+
+def _compare_classes(usual: pd.Series | None, found: pd.Series) -> list[str]:
+    """Count whose class is another by the user's code lists than by the package's."""
+    if usual is None:
+        return []
+    before = usual.to_numpy(dtype=object)
+    n = int((before != found).sum())
+    if not n:
+        return [f"your code lists change the class of none of {len(found):,} people"]
+    gained = int(((found == "trd") & (before != "trd")).sum())
+    lost = int(((found != "trd") & (before == "trd")).sum())
+    return [
+        f"your code lists change the class of {n:,} of {len(found):,} people: {gained:,} are "
+        f"resistant and would not be by the package's, {lost:,} are not and would be"
+    ]
 
 
 @dataclass(frozen=True)

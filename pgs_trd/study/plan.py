@@ -99,8 +99,8 @@ class Plan:
 
     def write(self) -> Path:
         """Write the plan and its files into `folder`; give the path of the plan."""
-        for path, content in self.files.items():
-            write_text(content, Path(path))
+        for name, text in self.files.items():
+            write_text(text, Path(name))
         content = {
             "version": __version__,
             "study": str(self.study),

@@ -23,6 +23,8 @@ from pgs_trd.study.further import (
     odds_of_groups,
     within_table,
 )
+from pgs_trd.study.panels import count_in_squares
+from pgs_trd.study.quality import quality_tables
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.summaries import count_classes, describe_cohort, merge_covariates
 from pgs_trd.tables import read_table
@@ -98,14 +100,24 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
     follow_up = read_table(files.records / "follow_up.parquet")
     truth = read_table(config.truth) if config.truth else None
     meta = read_table(files.models / "association_meta.parquet")
+    looked_at = choose_scores(meta, config.contrasts[0], truth)
     further = (
+        *quality_tables(
+            people,
+            scores,
+            covariates,
+            config.covariates,
+            contrast=config.contrasts[0],
+            names=looked_at,
+            splines=config.models.splines,
+        ),
         odds_of_groups(
             people,
             scores,
             covariates,
             config.covariates,
             contrast=config.contrasts[0],
-            names=choose_scores(meta, config.contrasts[0], truth),
+            names=looked_at,
             threshold=config.disclosure.suppress_counts_up_to,
         ),
         within_table(files.sensitivity, config.sensitivity.within),
@@ -137,6 +149,7 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
         sensitivity=_read_if_there(files.sensitivity / "association_meta.parquet"),
         definitions=_read_if_there(files.sensitivity / "definitions.tsv"),
         incidence=incidence_of_causes(follow_up, pd.Index(people["person_id"])),
+        components=count_in_squares(people, covariates, config.covariates.columns),
         further=tuple(table for table in further if table is not None),
     )
 

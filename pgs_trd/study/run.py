@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args
 
+from pgs_trd.errors import UsageError
 from pgs_trd.provenance import describe_run, dump_description
 from pgs_trd.report import render_report
 from pgs_trd.steps.inputs import Target
@@ -20,12 +22,15 @@ from pgs_trd.steps.models import (
 from pgs_trd.steps.records import phenotype_step
 from pgs_trd.steps.scores import score_step
 from pgs_trd.study.config import check_study, load_config
+from pgs_trd.study.made_with import check_made_with
 from pgs_trd.study.results import StudyFiles, collect_results
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.sensitivity import repeat_under, repeat_within
-from pgs_trd.tables import write_table, write_text
+from pgs_trd.tables import read_table, write_table, write_text
 
 Progress = Callable[[str, float], None]
+Step = Literal["scores", "phenotype", "association", "progression", "sensitivity", "report"]
+STEPS: tuple[Step, ...] = get_args(Step)
 
 
 def run_study(
@@ -34,8 +39,9 @@ def run_study(
     threads: int | None = None,
     memory_mb: int | None = None,
     progress: Progress | None = None,
+    steps: Sequence[Step] | None = None,
 ) -> Path:
-    """Run a whole study and give the path of its report.
+    """Run a study and give the path of its report.
 
     Every step's artefact is written into the study's output folder, as Parquet
     with a JSON sidecar of provenance, and the result tables as TSV too.
@@ -48,23 +54,28 @@ def run_study(
         Of the machine, for this run; default: what the scheduler allotted.
     progress
         Called with the name of a step and the share of it that is done.
+    steps
+        Some of the steps, whatever their order here; what the others make has to be there.
+        Default: all.
 
     Raises
     ------
     UsageError
-        If the study file is wrong.
+        If the study file is wrong, a step has no such name, or the results of a step that
+        is left out are not there or were made with other options.
     DataError
         If a file of the study is wrong, or a stratum has no cases.
     """
     config = study if isinstance(study, StudyConfig) else check_study(Path(study))
+    chosen = STEPS if steps is None else steps
+    if unknown := sorted(set(chosen) - set(STEPS)):
+        raise UsageError(f"no step {', '.join(unknown)}: the steps are {', '.join(STEPS)}")
     run = _Run(config, threads, memory_mb, progress or _ignore)
-    run.score()
-    run.phenotype()
-    run.associate()
-    run.follow()
-    run.repeat()
-    run.record()
-    return run.report()
+    work = (run.score, run.phenotype, run.associate, run.follow, run.repeat, run.finish)
+    for name, do in zip(STEPS, work, strict=True):
+        if name in chosen:
+            do()
+    return run.files.report / "report.html"
 
 
 def report_study(study: StudyConfig | str | Path) -> Path:
@@ -127,7 +138,7 @@ class _Run:
     def associate(self) -> None:
         self.progress("association", 0.0)
         covariates = self.config.covariates
-        estimates = associate_step(
+        associate_step(
             self.files.records / "phenotype.parquet",
             self.files.scores,
             covariates.file,
@@ -138,14 +149,13 @@ class _Run:
             strata=covariates.strata,
             options=AssociationOptions(**self.config.models.of_logistic, threads=self.threads),
         )
-        write_table(estimates, self.files.models / "association.tsv")
         self._pool("association", ("contrast", "score"))
         self.progress("association", 1.0)
 
     def follow(self) -> None:
         self.progress("progression", 0.0)
         covariates = self.config.covariates
-        estimates = progression_step(
+        progression_step(
             self.files.records / "follow_up.parquet",
             self.files.scores,
             covariates.file,
@@ -156,7 +166,6 @@ class _Run:
             options=ProgressionOptions(**self.config.models.of_cox, threads=self.threads),
             further=FurtherTables(tables=("ph_tests",)),
         )
-        write_table(estimates, self.files.models / "progression.tsv")
         self._pool("progression", ("score",))
         self.progress("progression", 1.0)
 
@@ -172,13 +181,21 @@ class _Run:
         self.progress("sensitivity", 1.0)
 
     def _pool(self, name: str, by: tuple[str, ...]) -> None:
-        pooled = meta_step(
+        meta_step(
             self.files.models / f"{name}.parquet",
             self.files.models / f"{name}_meta.parquet",
             by=by,
             method=self.config.models.meta_method,
         )
-        write_table(pooled, self.files.models / f"{name}_meta.tsv")
+
+    def finish(self) -> None:
+        """Record what the results were made with, write them as text too, and the report."""
+        check_made_with(self.config, self.files)
+        for name in ("association", "association_meta", "progression", "progression_meta"):
+            table = read_table(self.files.models / f"{name}.parquet")
+            write_table(table, self.files.models / f"{name}.tsv")
+        self.record()
+        self.report()
 
     def record(self) -> None:
         options = self.config.model_dump(mode="json", exclude={"output"})

@@ -6,12 +6,16 @@ import getpass
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 
 import pandas as pd
 import yaml
@@ -22,6 +26,7 @@ from pgs_trd.study.plan import PLAN_FILE, Plan
 
 # A client of Slurm waits for 9 seconds if the controller is away.
 SECONDS_FOR_SLURM = 30
+NO_CLUSTER = "Could not establish a configuration source"
 QUEUE_COLUMNS = ["job", "name", "state"]
 
 
@@ -100,8 +105,8 @@ def job_prefix(plan: Plan) -> str:
     return f"pgs-{hashlib.sha256(os.fsencode(plan.output)).hexdigest()[:8]}"
 
 
-def start_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> None:
-    """Write the plan, and become Snakemake.
+def run_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> int:
+    """Write the plan, run Snakemake on it, and give Snakemake's exit code.
 
     Raises
     ------
@@ -115,7 +120,27 @@ def start_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> Non
             f"write the same files: wait, or `pgs-trd workflow cancel {plan.study.name}`"
         )
     plan.write()
-    os.execve(command[0], command, environment())
+    with subprocess.Popen(command, env=environment()) as process, _passed_on(process):
+        return process.wait()
+
+
+@contextmanager
+def _passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave it to Snakemake what an interrupt means: it takes its jobs back, then ends."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    # A terminal sends Ctrl-C to both of us: Snakemake has it already.
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def is_locked(plan: Plan) -> bool:
@@ -135,7 +160,13 @@ def find_queued(plan: Plan) -> pd.DataFrame | None:
     if shutil.which("squeue") is None:
         return None
     words = ["squeue", "--noheader", "--user", getpass.getuser(), "--format", "%i|%j|%T"]
-    rows = [line.strip().split("|") for line in _ask(words).splitlines() if line.strip()]
+    try:
+        lines = _ask(words).splitlines()
+    except UsageError as error:
+        if NO_CLUSTER in str(error):  # the programs are installed, and belong to no cluster
+            return None
+        raise
+    rows = [line.strip().split("|") for line in lines if line.strip()]
     table = pd.DataFrame(rows, columns=QUEUE_COLUMNS)
     return table[table["name"].str.startswith(job_prefix(plan))].reset_index(drop=True)
 
@@ -210,8 +241,6 @@ def _program(name: str) -> _Row:
 
 
 def _temporary() -> _Row:
-    import tempfile
-
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free // 2**20
     advice = "" if free >= 1000 else "set TMPDIR to a folder with more room"

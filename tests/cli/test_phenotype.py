@@ -237,6 +237,36 @@ def test_phenotype__two_definitions_of_one_id_are_refused(flat, tmp_path, run_cl
     assert "the id '../mine' of a definition becomes part of file names" in outcome.err
 
 
+def test_phenotype__own_code_lists_change_classes_and_it_is_said(flat, tmp_path, run_cli):
+    """Who is a case depends on the list: its hash and what it changed are recorded."""
+    lists = tmp_path / "lists"
+    shown = run_cli("codes", "show", "depression", "--out", lists / "depression.tsv")
+    assert shown.code == 0, shown.err
+    out = tmp_path / "out"
+    same = run_cli("phenotype", *flat, "--out", out, "--codelists", lists)
+    assert same.code == 0, same.err
+    assert "note: code list depression: yours, with the lines of the package's" in same.err
+    usual = classes_of(out / "phenotype.parquet")
+
+    table = pd.read_csv(lists / "depression.tsv", sep="\t", dtype=str, keep_default_na=False)
+    table = table[~table["code"].str.startswith("F33")]
+    table.to_csv(lists / "depression.tsv", sep="\t", index=False)
+    other = run_cli("phenotype", *flat, "--out", out, "--codelists", lists)
+
+    assert other.code == 0, other.err
+    assert usual["anna"] == "trd"
+    assert classes_of(out / "phenotype.parquet") == {**usual, "anna": "neither", "dora": "neither"}
+    said = "your code lists change the class of 2 of 4 people: 0 are resistant and would not be"
+    assert f"note: {said} by the package's, 1 are not and would be" in other.err
+    sidecar = json.loads((out / "phenotype.parquet.json").read_text())
+    assert sidecar["options"]["codelists"]["depression"].startswith("sha256:")
+    assert "depression.tsv" in [each["name"] for each in sidecar["inputs"]]
+    assert any(note.startswith(said) for note in sidecar["notes"])
+
+    explained = run_cli("explain", *flat, "--codelists", lists, "--person", "anna", "--to-pipe")
+    assert "depression_code_not_mdd" in explained.out
+
+
 def test_explain__shows_the_same_decision_as_the_class(flat, tmp_path, run_cli, monkeypatch):
     """One person's records are enough: every rule looks at one person at a time."""
     refused = run_cli("explain", *flat, "--person", "anna")

@@ -94,3 +94,12 @@ def test_codes_verify__prints_what_differs_and_how_many_agree(run_cli, tmp_path)
     }  # fmt: skip
     assert len(pd.read_csv(out, sep="\t")) == n_listed
     assert run_cli("codes", "verify").code == 2
+
+    own = tmp_path / "procedures.csv"
+    listed.head(2).to_csv(own, index=False)
+    mine = run_cli("codes", "verify", "procedures", "--omop", tmp_path, "--codelists", own)
+    assert mine.out.split()[-2:] == ["procedures", "2"], mine.err
+    own.write_text("code,source\nX,us\n")
+    broken = run_cli("codes", "verify", "--omop", tmp_path, "--codelists", own)
+    assert broken.code == 3
+    assert "procedures.csv: no column 'procedure_class'" in broken.err

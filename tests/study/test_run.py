@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-from pandas.testing import assert_frame_equal
 
 from pgs_trd.errors import PgsTrdWarning, UsageError
 from pgs_trd.simulate import Biobank
 from pgs_trd.study import report_study, run_study
 from pgs_trd.study.summaries import merge_covariates
 from pgs_trd.tables import read_table
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_run_study__leaves_every_artefact_with_its_provenance(finished: Path):
@@ -129,36 +122,46 @@ def test_run_study__goes_on_past_a_stratum_without_cases(
     assert "without a number" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("snakemake") is None, reason="snakemake is not installed"
-)
-def test_workflow__gives_the_values_of_run_study(finished: Path, biobank: Biobank, tmp_path: Path):
-    """The rules call the public commands, so the numbers are the same."""
-    config = {
-        "genotypes": f"{biobank.genotypes}.bed",
-        "weights": [str(biobank.weights / f"SIM{k:06d}.txt.gz") for k in (1, 48)],
-        "omop": str(biobank.records),
-        "min_events_per_parameter": 0,
-        "covariates": str(biobank.covariates),
-        "output": "results",
-    }
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+def test_run_study__takes_up_where_other_steps_ended(finished: Path):
+    """A workflow runs its last steps alone; the page is that of a whole run."""
+    page = finished / "results" / "report" / "report.html"
+    first = page.read_bytes()
+    table = finished / "results" / "models" / "association.tsv"
+    as_text = table.read_bytes()
+    table.unlink()
 
-    # The rules call `pgs-trd` by its name, as it is in this environment.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    assert run_study(finished / "study.yaml", steps=["report"]) == page
+    assert page.read_bytes() == first
+    assert table.read_bytes() == as_text
 
-    subprocess.run(
-        [
-            sys.executable, "-m", "snakemake", "-s", ROOT / "workflows" / "Snakefile",
-            "--configfile", "config.yaml", "--profile", ROOT / "workflows" / "profiles" / "local",
-        ],
-        cwd=tmp_path, env={**os.environ, "PATH": path},
-        check=True, timeout=300, capture_output=True,
-    )  # fmt: skip
 
-    for name in ("association_meta", "progression_meta"):
-        whole = read_table(finished / "results" / "models" / f"{name}.tsv")
-        part = read_table(tmp_path / "results" / "models" / f"{name}.tsv")
-        expected = whole[whole["score"].isin(["SIM000001", "SIM000048"])].reset_index(drop=True)
-        # Sums over people run in another order when fewer scores share a block.
-        assert_frame_equal(part, expected, rtol=1e-9)
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("scoring", {"missing": "zero"}, "scores.parquet was made .*: missing changed"),
+        ("trials", {"gap_days": 60}, "phenotype.parquet was made .*: gap_days changed"),
+        ("contrasts", ["trd_vs_none"], "association.parquet was made .*: contrasts changed"),
+        ("models", {"meta_method": "dl", "min_events_per_parameter": 0},
+         "association_meta.parquet was made .*: method changed"),
+    ],
+)  # fmt: skip
+def test_run_study__records_no_options_that_results_were_not_made_with(
+    finished: Path, key: str, value: object, told: str
+):
+    """With the last step alone the record would state what the study file says now."""
+    record = finished / "results" / "study.json"
+    before = record.read_bytes()
+    changed = finished / "changed_steps.yaml"
+    study = yaml.safe_load((finished / "study.yaml").read_text()) | {key: value}
+    del study["sensitivity"]
+    changed.write_text(yaml.safe_dump(study))
+
+    with pytest.raises(UsageError, match=told):
+        run_study(changed, steps=["report"])
+    assert record.read_bytes() == before
+
+
+def test_run_study__names_the_steps_where_one_is_unknown(finished: Path):
+    """A misspelt step must not pass for done."""
+    with pytest.raises(UsageError, match="no step model: the steps are scores, phenotype"):
+        run_study(finished / "study.yaml", steps=["model"])  # type: ignore[list-item]  # on purpose

@@ -1,70 +1,59 @@
-MODEL_OPTIONS = (
-    " --scores {input.scores:q} --covariates {input.covariates:q}"
-    " --covariate-columns {params.columns:q} --stratum {params.stratum:q} --out {output:q}"
-)
-
-
 rule associate:
     input:
-        phenotype=rules.phenotype.output.phenotype,
-        scores=rules.score.output.scores,
-        covariates=config["covariates"],
+        JOBS["associate", ""]["inputs"],
     output:
-        f"{OUT}/models/association.tsv",
+        JOBS["associate", ""]["outputs"],
     params:
-        columns=config["covariate_columns"],
-        stratum=config["stratum"],
-        contrasts=config["contrasts"],
-    threads: 1
+        command=command("associate"),
+        version=PLAN["version"],
+    threads: JOBS["associate", ""]["threads"]
     resources:
-        mem_mb=lambda _, attempt: 2000 * 2 ** (attempt - 1),
-        runtime=60,
+        mem_mb=memory("associate"),
+        runtime=minutes("associate"),
     log:
-        f"{OUT}/logs/associate.log",
+        "logs/associate.log",
     benchmark:
-        f"{OUT}/benchmarks/associate.tsv"
+        "benchmarks/associate.tsv"
     shell:
-        "pgs-trd associate --phenotype {input.phenotype:q} --contrasts {params.contrasts:q}"
-        + MODEL_OPTIONS
-        + " 2> {log:q}"
+        "{params.command} --threads {threads} 2> {log:q}"
 
 
 rule progression:
     input:
-        follow_up=rules.phenotype.output.follow_up,
-        scores=rules.score.output.scores,
-        covariates=config["covariates"],
+        JOBS["progression", ""]["inputs"],
     output:
-        f"{OUT}/models/progression.tsv",
+        JOBS["progression", ""]["outputs"],
     params:
-        columns=config["covariate_columns"],
-        stratum=config["stratum"],
-    threads: 1
+        command=command("progression"),
+        version=PLAN["version"],
+    threads: JOBS["progression", ""]["threads"]
     resources:
-        mem_mb=lambda _, attempt: 2000 * 2 ** (attempt - 1),
-        runtime=60,
+        mem_mb=memory("progression"),
+        runtime=minutes("progression"),
     log:
-        f"{OUT}/logs/progression.log",
+        "logs/progression.log",
     benchmark:
-        f"{OUT}/benchmarks/progression.tsv"
+        "benchmarks/progression.tsv"
     shell:
-        "pgs-trd progression --follow-up {input.follow_up:q}" + MODEL_OPTIONS + " 2> {log:q}"
+        "{params.command} --threads {threads} 2> {log:q}"
 
 
 rule meta:
     input:
-        f"{OUT}/models/{{table}}.tsv",
+        lambda wildcards: JOBS["meta", wildcards.table]["inputs"],
     output:
-        f"{OUT}/models/{{table}}_meta.tsv",
+        f"{PLAN['output']}/models/{{table}}_meta.parquet",
+        f"{PLAN['output']}/models/{{table}}_meta.parquet.json",
     params:
-        by=lambda wildcards: "contrast,score" if wildcards.table == "association" else "score",
+        command=lambda wildcards: command("meta", wildcards.table),
+        version=PLAN["version"],
     threads: 1
     resources:
-        mem_mb=lambda _, attempt: 1000 * 2 ** (attempt - 1),
-        runtime=10,
+        mem_mb=memory("meta", "association"),
+        runtime=minutes("meta", "association"),
     log:
-        f"{OUT}/logs/{{table}}_meta.log",
+        "logs/meta.{table}.log",
     benchmark:
-        f"{OUT}/benchmarks/{{table}}_meta.tsv"
+        "benchmarks/meta.{table}.tsv"
     shell:
-        "pgs-trd meta {input:q} --by {params.by:q} --out {output:q} 2> {log:q}"
+        "{params.command} 2> {log:q}"

@@ -1,22 +1,18 @@
 rule phenotype:
     input:
-        config["omop"],
+        JOBS["phenotype", ""]["inputs"],
     output:
-        phenotype=f"{OUT}/phenotype/phenotype.parquet",
-        trials=f"{OUT}/phenotype/trials.parquet",
-        follow_up=f"{OUT}/phenotype/follow_up.parquet",
-        attrition=f"{OUT}/phenotype/attrition.tsv",
+        JOBS["phenotype", ""]["outputs"],
     params:
-        definition=config["definition"],
-        out=lambda _, output: output.phenotype.rsplit("/", 1)[0],
-    threads: 2
+        command=command("phenotype"),
+        version=PLAN["version"],
+    threads: JOBS["phenotype", ""]["threads"]
     resources:
-        mem_mb=lambda _, attempt: 4000 * 2 ** (attempt - 1),
-        runtime=60,
+        mem_mb=memory("phenotype"),
+        runtime=minutes("phenotype"),
     log:
-        f"{OUT}/logs/phenotype.log",
+        "logs/phenotype.log",
     benchmark:
-        f"{OUT}/benchmarks/phenotype.tsv"
+        "benchmarks/phenotype.tsv"
     shell:
-        "pgs-trd phenotype --omop {input:q} --definition {params.definition:q} --out {params.out:q}"
-        " --threads {threads} --mem-mb {resources.mem_mb} 2> {log:q}"
+        "{params.command} --threads {threads} --mem-mb {resources.mem_mb} 2> {log:q}"

@@ -28,6 +28,8 @@ from pgs_trd.report.results import FurtherTable
 
 SENSITIVITY_COLUMNS = ("definition", "contrast", "score", *ESTIMATES, "n_strata", "status")
 SMALL = "statistic from 1 to threshold people"
+TELLS = "statistic that tells counts that are not shown"
+ShownCounts = set[tuple[str, str, str, int, int]]
 SIGNIFICANT_DIGITS = 4
 
 
@@ -98,9 +100,23 @@ def model_factors(*tables: pd.DataFrame) -> dict[tuple[str, str], float]:
     return factors
 
 
+def shown_counts(association: pd.DataFrame) -> ShownCounts:
+    """Give stratum, contrast, score, cases and controls where a disclosed table shows them."""
+    if association.empty:
+        return set()
+    found: ShownCounts = set()
+    for row in association[association["beta"].notna()].to_dict("records"):
+        cases, controls = as_count(row["n_cases"]), as_count(row["n_controls"])
+        if cases is not None and controls is not None:
+            model = str(row["stratum"]), str(row["contrast"]), str(row["score"])
+            found.add((*model, cases, controls))
+    return found
+
+
 def disclose_further(
     further: FurtherTable,
     factors: Mapping[tuple[str, str], float],
+    open_counts: ShownCounts,
     threshold: int,
     log: SuppressionLog,
 ) -> FurtherTable:
@@ -112,6 +128,8 @@ def disclose_further(
         The table.
     factors
         From `model_factors`. A row of a model that is not there is withheld.
+    open_counts
+        From `shown_counts`, for tables whose numbers tell their people.
     threshold
         Largest count that is hidden.
     log
@@ -132,12 +150,22 @@ def disclose_further(
     if further.groups and len(table):
         keys = [table[name] for name in further.groups]
         few = pd.Series(few).groupby(keys).transform("any").to_numpy()
+    if further.tells_counts:
+        named = ["stratum", "contrast", "score", *further.counts]
+        rows = table[named].itertuples(index=False)
+        closed = np.array([tuple(row) not in open_counts for row in rows], dtype=bool)
+        log.add(further.name, TELLS, int((closed & ~few).sum()))
+        n_few, few = int(few.sum()), few | closed
+    else:
+        n_few = int(few.sum())
     if "se" in further.numbers:
         shown = widen(shown, np.where(few, 1.0, factor))
     for column in further.numbers:
         shown[column] = shown[column].astype(float).map(_four_digits)
         shown.loc[few, column] = np.nan
-    log.add(further.name, SMALL, int(few.sum()))
+    if "status" in further.text:
+        shown.loc[few, "status"] = WITHHELD
+    log.add(further.name, SMALL, n_few)
     return replace(further, table=shown, counts=())
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pgs_trd.errors import UsageError
 from pgs_trd.report.disclosure.characteristics import disclose_characteristics
+from pgs_trd.report.disclosure.components import disclose_components
 from pgs_trd.report.disclosure.counts import (
     SuppressionLog,
     check_threshold,
@@ -25,7 +26,12 @@ from pgs_trd.report.disclosure.counts import (
 from pgs_trd.report.disclosure.curves import DisclosedCurves, disclose_curves, disclose_incidence
 from pgs_trd.report.disclosure.estimates import COUNTS, ModelGate, disclose_pooled, disclose_strata
 from pgs_trd.report.disclosure.flow import disclose_attrition
-from pgs_trd.report.disclosure.further import disclose_further, disclose_sensitivity, model_factors
+from pgs_trd.report.disclosure.further import (
+    disclose_further,
+    disclose_sensitivity,
+    model_factors,
+    shown_counts,
+)
 from pgs_trd.report.disclosure.ledger import disclose_class_counts, open_ledger
 from pgs_trd.report.disclosure.rounding import round_cells, round_characteristics, round_count
 from pgs_trd.report.results import FurtherTable, StudyResults
@@ -62,6 +68,7 @@ class DisclosedStudy:
     sensitivity: pd.DataFrame
     definitions: pd.DataFrame
     incidence: pd.DataFrame
+    components: pd.DataFrame
     further: tuple[FurtherTable, ...]
     threshold: int
     round_to: int
@@ -122,7 +129,10 @@ def disclose(results: StudyResults, *, threshold: int = 20, round_to: int = 1) -
     table_1 = disclose_characteristics(results.characteristics, ledger, threshold, log)
     sensitivity = disclose_sensitivity(results.sensitivity, threshold, log)
     factors = model_factors(association, progression)
-    further = tuple(disclose_further(one, factors, threshold, log) for one in results.further)
+    is_open = shown_counts(association)
+    further = tuple(
+        disclose_further(one, factors, is_open, threshold, log) for one in results.further
+    )
     counts = list(COUNTS)
     classes = [*ledger.classes, "all"]
     return DisclosedStudy(
@@ -143,6 +153,7 @@ def disclose(results: StudyResults, *, threshold: int = 20, round_to: int = 1) -
         sensitivity=sensitivity,
         definitions=_known_columns(results.definitions, ("definition", "title")),
         incidence=disclose_incidence(results.incidence, threshold, log),
+        components=disclose_components(results.components, threshold, log),
         further=further,
         threshold=threshold,
         round_to=round_to,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pgs_trd.report.figures.cohort import flow_figure, match_figure
+from pgs_trd.report.figures.components import components_figure
 from pgs_trd.report.figures.forest import domain_forest, stratified_forest
 from pgs_trd.report.figures.groups import group_figure, incidence_figure
 from pgs_trd.report.figures.overview import overview_figure
@@ -13,6 +14,7 @@ from pgs_trd.report.figures.survival import survival_figure
 
 __all__ = [
     "FigureFile",
+    "components_figure",
     "domain_forest",
     "flow_figure",
     "group_figure",

@@ -1,0 +1,55 @@
+"""Whether the results on disk were made with the options that a study has now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pgs_trd.errors import UsageError
+from pgs_trd.provenance import sidecar_path
+from pgs_trd.study.results import StudyFiles
+from pgs_trd.study.sections import StudyConfig
+
+_OF_SCORES = ("palindromes", "missing", "min_overlap", "by", "scale", "male_x", "p_thresholds")
+
+
+def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
+    """Check the tables that earlier steps left, before what was made of them is recorded.
+
+    Raises
+    ------
+    UsageError
+        If a table is not there, or its step had other options than the study has now.
+    """
+    for table, options in _expected(config, files):
+        sidecar = sidecar_path(table)
+        if not sidecar.is_file():
+            raise UsageError(f"no {table.name} in {table.parent}: run the steps before")
+        made_with = json.loads(sidecar.read_text(encoding="utf-8"))["options"]
+        changed = sorted(name for name, value in options.items() if made_with.get(name) != value)
+        if changed:
+            raise UsageError(
+                f"{table.name} was made with other options: {', '.join(changed)} changed since. "
+                "Run its step again"
+            )
+
+
+def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give each table with the options that its step should have had."""
+    yield files.scores, config.scoring.model_dump(include=set(_OF_SCORES))
+    records = config.trials.model_dump() | {"origin": config.origin}
+    if not config.definition.endswith((".yaml", ".yml")):  # a file has its id inside
+        records["definition"] = config.definition
+    yield files.records / "phenotype.parquet", records
+    shared = {
+        "covariate_columns": config.covariates.columns,
+        "stratum": config.covariates.stratum,
+        "strata": config.covariates.strata,
+    }
+    logistic = config.models.of_logistic | shared | {"contrasts": config.contrasts}
+    yield files.models / "association.parquet", logistic
+    yield files.models / "progression.parquet", config.models.of_cox | shared
+    for name in ("association_meta", "progression_meta"):
+        yield files.models / f"{name}.parquet", {"method": config.models.meta_method}

@@ -1,0 +1,222 @@
+"""The plan of a study: commands that make what `run_study` makes, and rules that run them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pgs_trd.errors import UsageError
+from pgs_trd.simulate import Biobank
+from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
+from pgs_trd.study.config import load_config
+from pgs_trd.study.plan import Plan, plan_study
+from pgs_trd.study.workflow import (
+    describe_progress,
+    examine_site,
+    find_profile,
+    is_locked,
+    job_prefix,
+    workflow_folder,
+)
+
+
+@pytest.fixture(scope="module")
+def study(make_study: Callable[[str], Path]) -> Path:
+    return make_study("planned")
+
+
+@pytest.fixture(scope="module")
+def plan(study: Path) -> Plan:
+    return plan_study(load_config(study), study)
+
+
+def _changed(study: Path, tmp_path: Path, **changes: object) -> Plan:
+    """Plan the study with some keys changed; its relative paths stay right."""
+    content = yaml.safe_load(study.read_text()) | changes
+    path = study.parent / f"{tmp_path.name}.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return plan_study(load_config(path), path)
+
+
+def test_plan_study__scores_each_genotype_file_in_a_job_of_its_own(plan: Plan):
+    """A chromosome is the piece that a cluster can work on alone."""
+    stages = {stage: [job.name for job in jobs] for stage, jobs in plan.stages().items()}
+
+    assert stages == {
+        "score_part": ["part1", "part2", "part3"],
+        "merge": [""],
+        "phenotype": [""],
+        "associate": [""],
+        "progression": [""],
+        "meta": ["association", "progression"],
+        "sensitivity": [""],
+        "report": [""],
+    }
+    part = plan.jobs[1]
+    assert part.command[:3] == ("pgs-trd", "score", str(Path(part.inputs[0])))
+    assert [Path(name).name for name in part.inputs[:3]] == ["part2.bed", "part2.bim", "part2.fam"]
+
+
+def test_plan_study__lists_jobs_after_those_whose_outputs_they_read(plan: Plan):
+    """The order is one in which they can run; every output is made once."""
+    made: set[str] = set()
+    everything = {path for job in plan.jobs for path in job.outputs}
+    for job in plan.jobs:
+        assert set(job.inputs) & everything <= made, job.stage
+        assert not set(job.outputs) & made, job.stage
+        made |= set(job.outputs)
+    # What lies outside of the results has to be there before.
+    outside = {path for job in plan.jobs for path in job.inputs} - made
+    assert all(Path(path).is_file() for path in outside)
+
+
+def test_plan_study__scores_one_file_in_one_job(study: Path, sources: Biobank, tmp_path: Path):
+    """Without a set of files there is nothing to scatter, and nothing to merge."""
+    plan = _changed(study, tmp_path, genotypes=str(sources.genotypes), sensitivity={})
+
+    assert "score" in plan.stages()
+    assert not {"score_part", "merge", "sensitivity"} & set(plan.stages())
+
+
+def test_plan_study__hands_every_option_of_the_study_to_a_command(study: Path, tmp_path: Path):
+    """An option that is lost on the way to the cluster would change numbers in silence."""
+    plan = _changed(
+        study, tmp_path,
+        scoring={"palindromes": "keep", "missing": "zero", "min_overlap": 0.5, "male_x": "0..1",
+                 "p_thresholds": [5e-8, 0.05], "small_sample": True,
+                 "columns": {"effect_weight": ["BETA", "OR"], "effect_allele": "A1"}},
+        models={"method": "firth", "standardise": "controls", "splines": {"birth_year": 4},
+                "se": "HC1", "meta_method": "dl", "min_events_per_parameter": 5},
+        trials={"gap_days": 45}, origin="first_antidepressant",
+    )  # fmt: skip
+    lines = {job.stage: " ".join(job.command) for job in plan.jobs}
+
+    for option in (
+        "--palindromes keep", "--missing zero", "--male-x 0..1", "--p-thresholds 5e-08,0.05",
+        "--small-sample --", "--columns effect_allele=A1,effect_weight=BETA,effect_weight=OR",
+    ):  # fmt: skip
+        assert option in lines["score_part"]
+    assert "--min-overlap 0.5" in lines["merge"]
+    assert "--min-overlap" not in lines["score_part"]
+    assert "--gap-days 45" in lines["phenotype"]
+    assert "--origin first_antidepressant" in lines["phenotype"]
+    for option in ("--method firth", "--se HC1", "--standardise controls",
+                   "--splines birth_year:4", "--min-events-per-parameter 5.0"):  # fmt: skip
+        assert option in lines["associate"]
+    assert "--se robust" in lines["progression"]
+    assert "--standardise stratum" in lines["progression"]
+    assert "--method dl" in lines["meta"]
+
+
+def test_plan_study__refuses_names_that_a_command_line_would_split(study: Path, tmp_path: Path):
+    """A column `a,b` would become two others; the fault is said before any job is sent."""
+    with pytest.raises(UsageError, match=r"columns: a name with a comma"):
+        _changed(study, tmp_path, scoring={"columns": {"effect_weight": "BETA,SE"}})
+
+
+def test_write_shell__is_a_script_of_every_job(plan: Plan):
+    """The lines are the commands with what they may use."""
+    script = write_shell(plan)
+
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True, timeout=30)
+    lines = [line for line in script.splitlines() if line.startswith("pgs-trd ")]
+    assert lines == [job.line() for job in plan.jobs]
+    assert re.search(r"pgs-trd phenotype .* --threads 2 --mem-mb 4000$", script, re.MULTILINE)
+
+
+def test_write_slurm_arrays__sends_a_stage_when_those_before_are_done(plan: Plan):
+    """An array that starts too early fails, one that never starts says nothing."""
+    script = write_slurm_arrays(plan)
+
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True, timeout=30)
+    sent = {line.split("=")[0]: line for line in script.splitlines() if "$(sbatch" in line}
+    assert list(sent) == list(plan.stages())
+    assert "--array=1-3%50" in sent["score_part"]
+    assert "--dependency" not in sent["score_part"] + sent["phenotype"]
+    assert "--dependency=afterok:$score_part " in sent["merge"]
+    assert "--dependency=afterok:$merge:$phenotype " in sent["associate"]
+
+
+def test_write_dsub__has_a_row_for_each_job(plan: Plan):
+    """A task of dsub is a row; the columns are its variables."""
+    rows = list(csv.reader(io.StringIO(write_dsub(plan)), delimiter="\t"))
+
+    assert rows[0] == ["--env STAGE", "--env JOB", "--env COMMAND"]
+    assert [row[2] for row in rows[1:]] == [job.line() for job in plan.jobs]
+
+
+def test_slurm_profile__avoids_the_defects_of_the_plugin():
+    """Each of these once waited for ever or deleted results; see the file's comments."""
+    profile = yaml.safe_load((find_profile("slurm") / "config.yaml").read_text())
+
+    assert profile["executor"] == "slurm"
+    assert profile["slurm-status-command"] == "squeue"
+    assert profile["retries"] >= 1
+    assert profile["rerun-incomplete"] is True
+    assert not any("array" in key or "group" in key for key in profile)
+
+
+def test_rules__ask_for_resources_and_leave_logs_and_benchmarks():
+    """Without memory or time a rule gets the site's; with retries it repeats in one allocation."""
+    rules = "".join(path.read_text() for path in (workflow_folder() / "rules").glob("*.smk"))
+    bodies = re.split(r"^\s*rule (\w+):", rules, flags=re.MULTILINE)[1:]
+    by_name = dict(zip(bodies[::2], bodies[1::2], strict=True))
+
+    assert set(by_name) == {"score_part", "merge", "score", "phenotype", "associate",
+                            "progression", "meta", "sensitivity", "report"}  # fmt: skip
+    for name, body in by_name.items():
+        for part in ("threads:", "mem_mb=", "runtime=", "log:", "benchmark:", "shell:"):
+            assert part in body, (name, part)
+        for part in ("retries:", "script:", "run:", "group:", "checkpoint"):
+            assert part not in body, (name, part)
+
+
+def test_find_profile__names_those_there_are(tmp_path: Path):
+    """A misspelt profile must not run hundreds of jobs on the login node."""
+    with pytest.raises(UsageError, match=r"--profile slrum: neither one of local, slurm nor"):
+        find_profile("slrum")
+    (tmp_path / "config.yaml").write_text("executor: slurm\n")
+    assert find_profile(str(tmp_path)) == tmp_path
+
+
+def test_job_prefix__is_of_the_output_and_one_that_slurm_takes(study: Path, plan: Plan):
+    """By it a later call finds the jobs of this study, and of no other."""
+    assert re.fullmatch(r"pgs-[0-9a-f]{8}", job_prefix(plan))
+    assert job_prefix(plan) == job_prefix(plan_study(load_config(study), study))
+
+
+def test_describe_progress__counts_jobs_whose_files_are_all_there(
+    make_study: Callable[[str], Path],
+):
+    """Half of what a job writes is nothing done."""
+    study = make_study("half")
+    plan = plan_study(load_config(study), study)
+    part, merge = plan.jobs[0], plan.jobs[3]
+    for path in (*part.outputs, merge.outputs[0]):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+
+    done = describe_progress(plan).set_index("stage")["n_done"]
+
+    assert done["score_part"] == 1
+    assert done.drop("score_part").sum() == 0
+    assert not is_locked(plan)
+
+
+def test_examine_site__names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """On a machine without Slurm each program is named, with what to do."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    site = examine_site().set_index("subject")
+
+    assert (
+        site.loc[["sbatch", "squeue", "scancel", "scontrol"], "verdict"].tolist() == ["missing"] * 4
+    )
+    assert "MinJobAge" not in site.index
