@@ -35,7 +35,7 @@ def plan(
     No genotype is read. Scoring is one job a file where the genotypes are a set
     of files, such as chr{1:22}.bed, and one job else.
 
-    Example: pgs-trd plan study.yaml --commands slurm-array > jobs.sh
+    Example: pgs-trd plan study.yaml --commands slurm-array
     """
     from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
 

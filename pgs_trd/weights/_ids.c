@@ -63,14 +63,18 @@ static uint64_t hash(struct text text)
     return mix(mix(h ^ word));
 }
 
+static int is_same(struct text a, struct text b)
+{
+    return a.length == b.length && !memcmp(a.start, b.start, (size_t)a.length);
+}
+
 /* The slot of a text: it holds the text's number, or -1 if the text is new. */
 static size_t slot_of(const struct texts *t, const int32_t *first, const int32_t *slots,
                       size_t n_slots, struct text text)
 {
     size_t slot = (size_t)hash(text) & (n_slots - 1);
     for (; slots[slot] != ABSENT; slot = (slot + 1) & (n_slots - 1)) {
-        struct text there = text_of(t, first[slots[slot]]);
-        if (there.length == text.length && !memcmp(there.start, text.start, (size_t)text.length))
+        if (is_same(text_of(t, first[slots[slot]]), text))
             break;
     }
     return slot;
@@ -103,12 +107,12 @@ static int check_texts(const struct texts *t)
     return 0;
 }
 
-/* `first` has a place for each text; `n` of them are in use, every one a row. */
+/* `first` has a row for each distinct text, and at most as many as there are texts. */
 static int check_slots(const Py_buffer *slots, const Py_buffer *first, Py_ssize_t n)
 {
     Py_ssize_t n_slots = slots->len / 4;
     if (n_slots > 0 && !(n_slots & (n_slots - 1)) && n_slots >= 2 * n && n < INT32_MAX &&
-        first->len == 4 * n)
+        first->len % 4 == 0 && first->len <= 4 * n)
         return 1;
     PyErr_SetString(PyExc_ValueError, "slots: not a power of two of at least twice the texts");
     return 0;
@@ -131,6 +135,7 @@ static PyObject *ids_number(PyObject *self, PyObject *args)
                           &slots, &first, &number))
         return NULL;
     int is_right = check_texts(&t) && check_slots(&slots, &first, t.n) &&
+                   check_size(&first, 4 * t.n, "first") &&
                    check_size(&number, 4 * t.n, "number");
     if (is_right) {
         int32_t *slot = slots.buf, *row = first.buf, *out = number.buf;
@@ -171,14 +176,23 @@ static PyObject *ids_find(PyObject *self, PyObject *args)
     int is_right = check_texts(&t) && check_slots(&slots, &first, t.n) && check_texts(&asked) &&
                    check_size(&number, 4 * asked.n, "number");
     if (is_right) {
-        int32_t *out = number.buf;
+        const int32_t *slot = slots.buf, *row = first.buf;
+        int32_t *out = number.buf, next = 0, n_distinct = (int32_t)(first.len / 4);
         size_t n_slots = (size_t)slots.len / 4;
         Py_BEGIN_ALLOW_THREADS
         for (Py_ssize_t k = 0; k < asked.n; k++) {
             struct text text = text_of(&asked, k);
-            out[k] = is_id(&asked, k, text)
-                         ? ((const int32_t *)slots.buf)[slot_of(&t, first.buf, slots.buf, n_slots, text)]
-                         : NO_ID;
+            if (!is_id(&asked, k, text)) {
+                out[k] = NO_ID;
+                continue;
+            }
+            /* Two tables are mostly in one order: the id after the last found comes next. */
+            if (next < n_distinct && is_same(text_of(&t, row[next]), text))
+                out[k] = next;
+            else
+                out[k] = slot[slot_of(&t, row, slot, n_slots, text)];
+            if (out[k] != ABSENT)
+                next = out[k] + 1;
         }
         Py_END_ALLOW_THREADS
     }

@@ -27,11 +27,10 @@ class IdIndex:
         The first row of each id.
     """
 
-    def __init__(self, texts: _Texts, slots: Numbers, rows: Numbers, n_ids: int) -> None:
+    def __init__(self, texts: _Texts, slots: Numbers, first: Numbers) -> None:
         self._texts = texts
         self._slots = slots
-        self._rows = rows
-        self.first: Numbers = rows[:n_ids]
+        self.first = first
 
     def find(self, texts: pd.Series) -> Numbers:
         """Give the numbers of other ids: `ABSENT` if not among these, `NO_ID` if none."""
@@ -40,7 +39,7 @@ class IdIndex:
         for chunk in _chunks(texts):
             asked = _Texts.of(chunk)
             part = numbers[start : start + asked.n]
-            _ids.find(*self._texts, self._slots, self._rows, *asked, part)
+            _ids.find(*self._texts, self._slots, self.first, *asked, part)
             start += asked.n
         return numbers
 
@@ -65,7 +64,7 @@ def number_ids(texts: pd.Series) -> tuple[IdIndex, Numbers]:
     slots = np.empty(1 << max(1, (2 * own.n - 1).bit_length()), dtype=np.int32)
     rows, numbers = np.empty(own.n, dtype=np.int32), np.empty(own.n, dtype=np.int32)
     n_ids = _ids.number(*own, slots, rows, numbers)
-    return IdIndex(own, slots, rows, n_ids), numbers
+    return IdIndex(own, slots, rows[:n_ids]), numbers
 
 
 def _chunks(texts: pd.Series) -> list[pa.Array]:
