@@ -41,6 +41,9 @@ def by_hand(cdm: Path, threads: int) -> Work:
 
 def ours(cdm: Path, threads: int, definitions: str) -> Work:
     """Classify by one definition, or by all of a grid."""
+    # Libraries are loaded before the clock starts, as duckdb is for the SQL by hand.
+    import ibis.backends.duckdb  # noqa: F401
+
     from pgs_trd.ehr import build_trials, open_ehr
     from pgs_trd.phenotype import classify_grid, explain
 
