@@ -74,8 +74,8 @@ def init(
 def check(study: StudyFile) -> None:
     """Check a study file and look into its files, before any work.
 
-    Finds every unknown key, missing file or column and impossible choice at once, each
-    with its line. No genotype is read.
+    Finds every unknown key at once, then every missing file or column and impossible
+    choice, each with its line. No genotype is read.
 
     Example: pgs-trd check study.yaml
     """

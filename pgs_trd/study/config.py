@@ -28,9 +28,9 @@ def load_config(path: Path) -> StudyConfig:
     Raises
     ------
     UsageError
-        With every fault of the file at once and the lines they are in: unknown keys
-        (with the nearest known one), missing keys, values of the wrong kind, files that
-        are not there, columns and names that they do not have.
+        With the lines of all faults: of unknown keys (with the nearest known one),
+        missing keys and values of the wrong kind; where there are none, of files that are
+        not there, columns and names that they do not have.
     """
     config, marked, faults = _read(path)
     if config is None or faults:
