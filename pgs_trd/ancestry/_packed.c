@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../_extension.h"
+
 enum {
     TRIPLES = 8,            /* triples of columns in a group: 32 KiB of tables */
     GROUP = 3 * TRIPLES,    /* columns in a group: six bytes */
@@ -54,9 +56,7 @@ static inline uint64_t last_word(const uint8_t *from, Py_ssize_t n, uint64_t res
 #include "_packed_rows.h"
 #undef PATH
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define X86_PATHS
-
+#ifdef X86_PATHS
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi,bmi2,popcnt")
 #define PATH(name) name##_avx2
@@ -101,20 +101,6 @@ static const struct path paths[] = {
     PATH_ROW(avx512),
 #endif
 };
-
-static int n_paths(void)
-{
-    int n = 1;
-#ifdef X86_PATHS
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
-        n = 2;
-        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq"))
-            n = 3;
-    }
-#endif
-    return n;
-}
 
 /* ---- Hardy-Weinberg --------------------------------------------------------- */
 
@@ -172,21 +158,10 @@ static double hardy_p(int64_t n_het, int64_t n_hom_1, int64_t n_hom_2, int is_mi
 
 /* ---- the module ------------------------------------------------------------- */
 
-static int check_size(const Py_buffer *buffer, Py_ssize_t wanted, const char *name)
-{
-    if (buffer->len == wanted)
-        return 1;
-    PyErr_Format(PyExc_ValueError, "%s holds %zd bytes, expected %zd", name, buffer->len, wanted);
-    return 0;
-}
-
 static int check_part(Py_ssize_t start, Py_ssize_t end, Py_ssize_t n, int path)
 {
-    if (path < 0 || path >= n_paths()) {
-        PyErr_Format(PyExc_ValueError, "path %d: this machine runs paths 0 to %d", path,
-                     n_paths() - 1);
+    if (!check_path(path, n_code_paths()))
         return 0;
-    }
     if (start >= 0 && start <= end && end <= n)
         return 1;
     PyErr_Format(PyExc_ValueError, "part [%zd, %zd) of %zd", start, end, n);
@@ -360,17 +335,6 @@ static PyObject *packed_king(PyObject *self, PyObject *args)
     return ok ? Py_NewRef(Py_None) : NULL;
 }
 
-static int check_places(const int64_t *places, Py_ssize_t n, Py_ssize_t limit)
-{
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (places[i] < 0 || places[i] >= limit) {
-            PyErr_Format(PyExc_ValueError, "others[%zd] is %lld, there are %zd rows", i,
-                         (long long)places[i], limit);
-            return 0;
-        }
-    return 1;
-}
-
 static PyObject *packed_correlate(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -385,7 +349,7 @@ static PyObject *packed_correlate(PyObject *self, PyObject *args)
                    check_size(&planes, plane_bytes(n_rows, n_columns), "planes") &&
                    check_size(&others, 8 * n_others, "others") &&
                    check_size(&out, 48 * n_others, "out") &&
-                   check_places(others.buf, n_others, n_rows);
+                   check_places(others.buf, n_others, n_rows, "others");
     if (ok) {
         Py_BEGIN_ALLOW_THREADS
         paths[path].correlate(one.buf, planes.buf, others.buf, start, end, (n_columns + 63) / 64,
@@ -429,15 +393,7 @@ static PyObject *packed_paths(PyObject *self, PyObject *args)
 {
     (void)self;
     (void)args;
-    PyObject *names = PyTuple_New(n_paths());
-    for (int i = 0; names && i < n_paths(); i++) {
-        PyObject *name = PyUnicode_FromString(paths[i].name);
-        if (!name || PyTuple_SetItem(names, i, name)) {
-            Py_DECREF(names);
-            return NULL;
-        }
-    }
-    return names;
+    return name_paths(paths, sizeof *paths, n_code_paths());
 }
 
 static PyMethodDef methods[] = {

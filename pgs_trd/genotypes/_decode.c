@@ -13,15 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../_extension.h"
 #include "_decode.h"
-
-static int check_size(const Py_buffer *buffer, Py_ssize_t wanted, const char *name)
-{
-    if (buffer->len == wanted)
-        return 1;
-    PyErr_Format(PyExc_ValueError, "%s holds %zd bytes, expected %zd", name, buffer->len, wanted);
-    return 0;
-}
 
 static void release(Py_buffer *buffers, int n)
 {

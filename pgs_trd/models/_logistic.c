@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../_extension.h"
+
 enum { LOGISTIC, POISSON };
 enum { EVALUATE, PENALTY, INFLUENCE, START, BEND };
 enum { MAX_OWN = 16, BLOCK = 256, CHUNK = 256, SCRATCH = 1 << 20 };
@@ -35,9 +37,7 @@ struct rows {
 #include "_logistic_rows.h"
 #undef PATH
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define X86_PATHS
-
+#ifdef X86_PATHS
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #define PATH(name) name##_avx2
@@ -294,13 +294,9 @@ static int run_call(const struct call *c)
 
 /* ---- the module ------------------------------------------------------------- */
 
-static int check_size(const Py_buffer *buffer, Py_ssize_t n_doubles, const char *name)
+static int check_doubles(const Py_buffer *buffer, Py_ssize_t n, const char *name)
 {
-    if (buffer->len == n_doubles * 8)
-        return 1;
-    PyErr_Format(PyExc_ValueError, "%s holds %zd bytes, expected %zd", name, buffer->len,
-                 n_doubles * 8);
-    return 0;
+    return check_size(buffer, 8 * n, name);
 }
 
 static int check_ranges(const struct call *c)
@@ -332,16 +328,16 @@ static int check_call(const struct call *c)
     const Py_ssize_t slopes[] = {all_slopes, some_slopes, 0, all_slopes, some_slopes};
     const Py_ssize_t pairs[] = {n_models * n_pairs, n_models * n_pairs, 0, n_pairs, 0};
     const Py_ssize_t extra[] = {0, n_models * (n_own * n_shared + n_corner), steps, 0, steps};
-    return check_ranges(c) && check_size(&c->basis, n_shared * c->n_people, "basis") &&
-           check_size(&c->own, n_own * c->n_all * c->n_people, "own") &&
-           check_size(&c->coefficients, n_models * (n_shared + n_own), "coefficients") &&
-           check_size(&c->outcome, c->n_people, "outcome") &&
-           (c->prior.len == 0 || check_size(&c->prior, c->n_people, "prior")) &&
-           (c->offset.len == 0 || check_size(&c->offset, c->n_people, "offset")) &&
-           check_size(&c->sums, sums[c->mode], "sums") &&
-           check_size(&c->slopes, slopes[c->mode], "slopes") &&
-           check_size(&c->pairs, pairs[c->mode], "pairs") &&
-           check_size(&c->extra, extra[c->mode], "extra");
+    return check_ranges(c) && check_doubles(&c->basis, n_shared * c->n_people, "basis") &&
+           check_doubles(&c->own, n_own * c->n_all * c->n_people, "own") &&
+           check_doubles(&c->coefficients, n_models * (n_shared + n_own), "coefficients") &&
+           check_doubles(&c->outcome, c->n_people, "outcome") &&
+           (c->prior.len == 0 || check_doubles(&c->prior, c->n_people, "prior")) &&
+           (c->offset.len == 0 || check_doubles(&c->offset, c->n_people, "offset")) &&
+           check_doubles(&c->sums, sums[c->mode], "sums") &&
+           check_doubles(&c->slopes, slopes[c->mode], "slopes") &&
+           check_doubles(&c->pairs, pairs[c->mode], "pairs") &&
+           check_doubles(&c->extra, extra[c->mode], "extra");
 }
 
 static PyObject *logistic_run(PyObject *self, PyObject *args)
@@ -373,15 +369,7 @@ static PyObject *logistic_paths(PyObject *self, PyObject *unused)
 {
     (void)self;
     (void)unused;
-    PyObject *names = PyTuple_New(n_paths());
-    for (Py_ssize_t i = 0; names && i < n_paths(); i++) {
-        PyObject *name = PyUnicode_FromString(PATHS[i].name);
-        if (!name || PyTuple_SetItem(names, i, name)) {
-            Py_DECREF(names);
-            return NULL;
-        }
-    }
-    return names;
+    return name_paths(PATHS, sizeof *PATHS, n_paths());
 }
 
 static PyMethodDef methods[] = {

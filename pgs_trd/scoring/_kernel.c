@@ -28,6 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../_extension.h"
+
 enum {
     DOSAGE_BITS = 14,
     ONE_COPY = 1 << DOSAGE_BITS,
@@ -70,8 +72,7 @@ struct scratch {
 #undef LANES
 #undef WORDS_AT_ONCE
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define X86_PATHS
+#ifdef X86_PATHS
 #include <immintrin.h>
 
 #pragma GCC push_options
@@ -139,20 +140,6 @@ static const struct path paths[] = {
 #endif
 };
 
-static int n_paths(void)
-{
-    int n = 1;
-#ifdef X86_PATHS
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
-        n = 2;
-        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vpopcntdq"))
-            n = 3;
-    }
-#endif
-    return n;
-}
-
 /* ---- scoring ---------------------------------------------------------------- */
 
 /* Codes or dosages of all people, a row a variant. */
@@ -213,14 +200,6 @@ static int score_many(const struct path *path, const struct genotypes *g, const 
 
 /* ---- the module ------------------------------------------------------------- */
 
-static int check_size(const Py_buffer *buffer, Py_ssize_t wanted, const char *name)
-{
-    if (buffer->len == wanted)
-        return 1;
-    PyErr_Format(PyExc_ValueError, "%s holds %zd bytes, expected %zd", name, buffer->len, wanted);
-    return 0;
-}
-
 static int check_people(const struct genotypes *g)
 {
     if (g->n_rows >= 0 && g->start >= 0 && g->start % 4 == 0 && g->start <= g->end &&
@@ -232,17 +211,9 @@ static int check_people(const struct genotypes *g)
     return 0;
 }
 
-static int check_path(int path)
-{
-    if (path >= 0 && path < n_paths())
-        return 1;
-    PyErr_Format(PyExc_ValueError, "path %d: this machine runs paths 0 to %d", path, n_paths() - 1);
-    return 0;
-}
-
 static int check_genotypes(const struct genotypes *g, const Py_buffer *rows, int path)
 {
-    return check_path(path) && check_people(g) &&
+    return check_path(path, n_code_paths()) && check_people(g) &&
            (g->dosages ? check_size(rows, g->n_rows * g->n_people * 2, "dosages")
                        : check_size(rows, g->n_rows * ((g->n_people + 3) / 4), "codes"));
 }
@@ -340,17 +311,6 @@ static PyObject *kernel_score_dosages(PyObject *self, PyObject *args)
     return score(args, 1);
 }
 
-static int check_places(const int64_t *places, Py_ssize_t n, Py_ssize_t limit, const char *name)
-{
-    for (Py_ssize_t i = 0; i < n; i++)
-        if (places[i] < 0 || places[i] >= limit) {
-            PyErr_Format(PyExc_ValueError, "%s[%zd] is %lld, the table has %zd", name, i,
-                         (long long)places[i], limit);
-            return 0;
-        }
-    return 1;
-}
-
 static PyObject *kernel_fill_codes(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -361,7 +321,7 @@ static PyObject *kernel_fill_codes(PyObject *self, PyObject *args)
                           &n_effects, &n_rows, &n_columns, &start, &end, &path))
         return NULL;
     const Py_ssize_t word = (Py_ssize_t)sizeof(int64_t);
-    const int ok = check_path(path) && check_size(&table, n_rows * 4 * n_columns * word, "table") &&
+    const int ok = check_path(path, n_code_paths()) && check_size(&table, n_rows * 4 * n_columns * word, "table") &&
                    check_size(&rows, n * word, "rows") &&
                    check_size(&copies, n * 4 * word, "copies") &&
                    check_size(&effects, n * n_effects * word, "effects") &&
@@ -386,15 +346,7 @@ static PyObject *kernel_paths(PyObject *self, PyObject *args)
 {
     (void)self;
     (void)args;
-    PyObject *names = PyTuple_New(n_paths());
-    for (int i = 0; names && i < n_paths(); i++) {
-        PyObject *name = PyUnicode_FromString(paths[i].name);
-        if (!name || PyTuple_SetItem(names, i, name)) {
-            Py_DECREF(names);
-            return NULL;
-        }
-    }
-    return names;
+    return name_paths(paths, sizeof *paths, n_code_paths());
 }
 
 static PyMethodDef methods[] = {

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../_extension.h"
+
 enum { ABSENT = -1, NO_ID = -2 };
 
 /* Texts of Arrow: text k is data[offsets[k] .. offsets[k + 1]). */
@@ -78,14 +80,6 @@ static size_t slot_of(const struct texts *t, const int32_t *first, const int32_t
             break;
     }
     return slot;
-}
-
-static int check_size(const Py_buffer *buffer, Py_ssize_t n_bytes, const char *name)
-{
-    if (buffer->len == n_bytes)
-        return 1;
-    PyErr_Format(PyExc_ValueError, "%s: %zd bytes, expected %zd", name, buffer->len, n_bytes);
-    return 0;
 }
 
 static int check_texts(const struct texts *t)

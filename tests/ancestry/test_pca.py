@@ -301,7 +301,8 @@ def test_read_reference__says_that_a_file_is_damaged_wherever_it_is(
     write_reference(fit(write_genotypes(draw_two_populations())), path)
     whole = path.read_bytes()
 
-    for place in range(60, len(whole), len(whole) // 40):
-        path.write_bytes(whole[:place] + bytes(8) + whole[place + 8 :])
-        with contextlib.suppress(DataError):
-            read_reference(path)
+    for place in range(0, len(whole), len(whole) // 400):
+        for wrong in (bytes(8), bytes([255]) * 2, b"A"):
+            path.write_bytes(whole[:place] + wrong + whole[place + len(wrong) :])
+            with contextlib.suppress(DataError):
+                read_reference(path)

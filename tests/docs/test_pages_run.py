@@ -55,7 +55,9 @@ def test_pages__blocks_run_and_print_what_is_shown(page, run_pages, desk, workpl
         shown, printed = result.shown.text, result.printed
         assert run_pages.mask_numbers(shown) == run_pages.mask_numbers(printed), result.block.text
         if numbers_are_pinned():
-            expected = pytest.approx(run_pages.find_numbers(shown), rel=1e-6)
+            # The simulated weights are written with five digits, of which another
+            # processor's exponential may round the last one otherwise.
+            expected = pytest.approx(run_pages.find_numbers(shown), rel=1e-4, abs=1e-4)
             assert run_pages.find_numbers(printed) == expected, result.block.text
 
 
