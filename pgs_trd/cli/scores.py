@@ -266,7 +266,9 @@ def merge(
     """Add up the scores of parts of one genome, such as its chromosomes.
 
     The result is that of the whole genome, to the last bit. Parts of other
-    people, weight files or options are refused, and so is a variant in two parts.
+    people or options are refused, and so is a variant in two parts. Where each
+    chromosome was scored with some of the weight files after the other, give the
+    parts of all: their scores stand side by side.
 
     Example: pgs-trd merge chr1.parquet chr2.parquet --out scores.parquet
     """

@@ -1,4 +1,7 @@
-"""Add up the scores of parts of one genome, and refuse parts that do not belong together."""
+"""Add up the scores of parts of one genome, and refuse parts that do not belong together.
+
+Parts with the same scores are a batch, and are added up; batches stand side by side.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,8 @@ def merge_scores(
     Sums are whole numbers of steps that all parts share, so the result is that
     of scoring the whole genome at once, to the last bit, whatever the order of
     the parts. A row of a weight file counts as matched if it is in one part.
+    Where each part was scored with some of the weight files after the other, the
+    scores stand side by side, in the order in which the parts are given.
 
     Parameters
     ----------
@@ -58,8 +63,9 @@ def merge_scores(
     Raises
     ------
     DataError
-        If the parts hold other people, weight files or options, if a row is
-        matched in more than one of them, or if a file of a part is damaged.
+        If the parts hold other people, weight files or options, if some of the
+        genotypes are not there for all scores, if a row is matched in more than
+        one part, or if a file of a part is damaged.
     MatchRateError
         If every score failed.
     UsageError
@@ -70,36 +76,66 @@ def merge_scores(
     if not parts:
         raise UsageError("no parts to merge")
     read = [part if isinstance(part, ScorePart) else read_part(Path(part)) for part in parts]
-    # The order on the command line must not decide about anything but the order of people.
-    _check_fit(read)
-    counts = _count_rows(read, log)
-    summary = _summarise(read, counts, min_overlap)
-    _report_failures(summary, min_overlap, len(read))
+    batches = _group(read)
+    _check_fit(batches)
+    n_parts = len(batches[0])
+    summaries, n_files = [], 0
+    for parts_of_batch in batches:
+        counts = _count_rows(parts_of_batch, log, n_files)
+        summaries.append(_summarise(parts_of_batch, counts, min_overlap))
+        n_files += len(parts_of_batch[0].names)
+    summary = pd.concat(summaries, ignore_index=True)
+    _report_failures(summary, min_overlap, n_parts)
     names = summary.loc[summary["status"] == "ok", "score"].tolist()
-    people = read[0].scores.index
+    people = read[0].people
     return Scores(
-        scores=_add([part.scores for part in read], people, names),
-        alleles=_add([part.alleles for part in read], people, names).astype(np.int32),
+        scores=_add(batches, people, names, ScorePart.read_sums),
+        alleles=_add(batches, people, names, ScorePart.read_alleles).astype(np.int32),
         match=pd.DataFrame(),
         summary=summary,
     )
 
 
-def _check_fit(parts: Sequence[ScorePart]) -> None:
+def _group(parts: Sequence[ScorePart]) -> list[list[ScorePart]]:
+    """Put parts that have a score in common together, in the order in which they come."""
+    batches: list[list[ScorePart]] = []
+    for part in parts:
+        for batch in batches:
+            if not part.score_names.isdisjoint(batch[0].score_names):
+                batch.append(part)
+                break
+        else:
+            batches.append([part])
+    return batches
+
+
+def _check_fit(batches: Sequence[Sequence[ScorePart]]) -> None:
     """Refuse parts that are not of one run over one cohort; name every difference."""
-    first = parts[0]
+    first = batches[0][0]
     faults = []
-    for part in parts[1:]:
-        faults += [f"{part.name}: {text}" for text in _compare(first, part)]
+    for batch in batches:
+        for part in batch[1:]:
+            faults += [f"{part.name}: {text}" for text in _compare(batch[0], part)]
+        if batch is batches[0]:
+            continue
+        faults += [f"{batch[0].name}: {text}" for text in _compare_runs(first, batch[0])]
+        n_less = len({part.genotypes for part in batches[0]} ^ {part.genotypes for part in batch})
+        if n_less:
+            faults.append(
+                f"{batch[0].name}: its scores are of {len(batch)} parts, those of {first.name} of "
+                f"{len(batches[0])}, and {n_less} of the genotypes are not in both: is one missing?"
+            )
     if faults:
+        n_parts = sum(map(len, batches))
         raise DataError(
-            join_faults(f"{len(parts)} parts do not belong together with {first.name}", faults)
+            join_faults(f"{n_parts} parts do not belong together with {first.name}", faults)
         )
 
 
-def _compare(first: ScorePart, part: ScorePart) -> list[str]:
+def _compare_runs(first: ScorePart, part: ScorePart) -> list[str]:
+    """Name what differs in people, version and options."""
     faults = []
-    people, wanted = part.scores.index, first.scores.index
+    people, wanted = part.people, first.people
     n_common = int(people.isin(wanted).sum())
     if not len(people) == len(wanted) == n_common:
         faults.append(
@@ -111,6 +147,15 @@ def _compare(first: ScorePart, part: ScorePart) -> list[str]:
             f"made by pgs-trd {part.version}, not {first.version}: sums of two versions "
             "need not be of one step; score it again"
         )
+    for name in sorted({*part.options, *first.options}):
+        mine, other = part.options.get(name), first.options.get(name)
+        if mine != other:
+            faults.append(f"scored with {name} {mine!r}, not {other!r}")
+    return faults
+
+
+def _compare(first: ScorePart, part: ScorePart) -> list[str]:
+    faults = _compare_runs(first, part)
     if part.weights != first.weights:
         n_changed = len(set(part.weights) ^ set(first.weights))
         faults.append(
@@ -119,19 +164,18 @@ def _compare(first: ScorePart, part: ScorePart) -> list[str]:
             if n_changed
             else "the same weight files, in another order"
         )
-    for name in sorted({*part.options, *first.options}):
-        mine, other = part.options.get(name), first.options.get(name)
-        if mine != other:
-            faults.append(f"scored with {name} {mine!r}, not {other!r}")
     if not faults and part.summary["score"].tolist() != first.summary["score"].tolist():
         faults.append("other scores in its summary: the file is damaged")
     return faults
 
 
 def _count_rows(
-    parts: Sequence[ScorePart], log: Callable[[pd.DataFrame], None] | None
+    parts: Sequence[ScorePart], log: Callable[[pd.DataFrame], None] | None, n_files: int
 ) -> dict[str, IntArray]:
-    """Count, for each score, the rows of each status over all parts: (n_statuses,)."""
+    """Count, for each score, the rows of each status over all parts: (n_statuses,).
+
+    `n_files` weight files come before those of these parts.
+    """
     counts: dict[str, IntArray] = {}
     names = parts[0].names
     n_twice = n_shared = 0
@@ -150,7 +194,7 @@ def _count_rows(
             own = np.where(is_refused, STATUSES.index("refused"), status)[in_score]
             counts[name] = np.bincount(own, minlength=len(STATUSES)).astype(np.int64)
         if log is not None:
-            log(_choose_rows(parts, number, chosen))
+            log(_choose_rows(parts, number, chosen).assign(file=np.int64(n_files + number)))
     if n_twice:
         raise DataError(
             f"{len(parts)} parts overlap: {n_twice:,} rows of the weight files are matched in "
@@ -257,9 +301,22 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float, n_parts: int) ->
     warnings.warn(message, PgsTrdWarning, stacklevel=3)
 
 
-def _add(tables: Sequence[pd.DataFrame], people: pd.Index, names: Sequence[str]) -> pd.DataFrame:
-    """Add up tables of one cohort, rows aligned by person, without rounding."""
+def _add(
+    batches: Sequence[Sequence[ScorePart]],
+    people: pd.Index,
+    names: Sequence[str],
+    read: Callable[[ScorePart, Sequence[str]], pd.DataFrame],
+) -> pd.DataFrame:
+    """Add up tables of one cohort, rows aligned by person, without rounding.
+
+    One table of one part stands in memory at a time.
+    """
     total = np.zeros((len(people), len(names)))
-    for table in tables:
-        total += table.loc[people, list(names)].to_numpy(dtype=np.float64)
+    place = 0
+    for batch in batches:
+        own = [name for name in names if name in batch[0].score_names]
+        columns = slice(place, place + len(own))
+        for part in batch if own else ():
+            total[:, columns] += read(part, own).loc[people].to_numpy(dtype=np.float64)
+        place = columns.stop
     return pd.DataFrame(total, index=people, columns=list(names))

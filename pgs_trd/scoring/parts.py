@@ -41,38 +41,53 @@ class ScorePart:
     ----------
     path
         The table of sums.
-    scores : (n_people, n_scores)
-        Sums over the variants of this part; index `person_id`.
-    alleles : (n_people, n_scores)
-        Number of alleles the sums are over.
+    people : (n_people,)
+        Index `person_id`, in the order of the tables.
     summary
         One row a score.
     names
         The scores of each weight file.
     weights
         Checksums of the weight files, in their order.
+    genotypes
+        Checksums of the genotype files.
     options
         That decide about the numbers.
     version
         Of pgs_trd.
-    samples
-        person_id and family_id of the people, in the order of `scores`.
     """
 
     path: Path
-    scores: pd.DataFrame
-    alleles: pd.DataFrame
+    people: pd.Index
     summary: pd.DataFrame
     names: tuple[tuple[str, ...], ...]
     weights: tuple[str, ...]
+    genotypes: tuple[str, ...]
     options: Mapping[str, Any]
     version: str
-    samples: pd.DataFrame
 
     @property
     def name(self) -> str:
         """Name of the file."""
         return self.path.name
+
+    @property
+    def score_names(self) -> frozenset[str]:
+        """All scores of the part."""
+        return frozenset(name for of_file in self.names for name in of_file)
+
+    def read_sums(self, names: Sequence[str]) -> pd.DataFrame:
+        """Give the sums of some scores over the variants of this part, (n_people, n_names)."""
+        return _read_people(self.path, names)
+
+    def read_alleles(self, names: Sequence[str]) -> pd.DataFrame:
+        """Give the numbers of alleles that the sums are over, (n_people, n_names)."""
+        return _read_people(beside(self.path, "alleles"), names)
+
+    def read_samples(self) -> pd.DataFrame:
+        """Give person_id and family_id of the people."""
+        families = _read_people(beside(self.path, "alleles"), ["family_id"])
+        return families.loc[self.people].reset_index()
 
     def read_statuses(self, number: int) -> npt.NDArray[np.int8]:
         """Give the status of every row of a weight file, as a place in `STATUSES`."""
@@ -167,30 +182,30 @@ def read_part(path: Path) -> ScorePart:
         raise UsageError(f"no such file: {path}")
     facts = _read_sidecar(path)
     _check_files(path, facts["files"])
-    scores = _read_people(path)
-    alleles = _read_people(beside(path, "alleles"), "family_id")
-    families = alleles.pop("family_id")
     summary = read_table(beside(path, "summary"))
     names = tuple(tuple(of_file) for of_file in facts["scores"])
     every = [name for of_file in names for name in of_file]
-    for table in (scores, alleles):
-        require_columns(table, every, path.name)
+    for table, others in ((path, []), (beside(path, "alleles"), ["family_id"])):
+        given = pd.DataFrame(columns=pq.read_schema(table).names)
+        require_columns(given, ["person_id", *others, *every], table.name)
     require_columns(summary, ["score"], beside(path, "summary").name)
     if summary["score"].tolist() != every:
         raise DataError(f"{path.name}: its summary has other scores: the files are of two runs")
-    checksums = [e["checksum"] for e in facts["inputs"] if e.get("role") == "weights"]
+    checksums = {
+        role: tuple(e["checksum"] for e in facts["inputs"] if e.get("role") == role)
+        for role in ("weights", "genotypes")
+    }
     options = {k: v for k, v in facts["options"].items() if k not in OF_ONE_PART}
     options["read_freq"] = facts["options"].get("read_freq") is not None
     return ScorePart(
         path=path,
-        scores=scores,
-        alleles=alleles,
+        people=_read_people(path, []).index,
         summary=summary,
         names=names,
-        weights=tuple(checksums),
+        weights=checksums["weights"],
+        genotypes=checksums["genotypes"],
         options=options,
         version=facts["versions"]["pgs-trd"],
-        samples=families.loc[scores.index].reset_index(),
     )
 
 
@@ -228,7 +243,11 @@ def _check_files(path: Path, files: Mapping[str, str]) -> None:
         raise DataError(join_faults(path.name, faults))
 
 
-def _read_people(path: Path, *columns: str) -> pd.DataFrame:
-    table = read_table(path, text_columns=("person_id", *columns))
-    require_columns(table, ["person_id", *columns], path.name)
+def _read_people(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read some columns of a table of a part, by person."""
+    try:
+        table = pq.read_table(path, columns=["person_id", *columns]).to_pandas()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name}: cannot be read as parquet: {error}") from error
+    table["person_id"] = table["person_id"].astype("string").astype(object)
     return table.set_index("person_id")

@@ -31,7 +31,7 @@ def merge_step(
             staged, lambda append: merge_scores(read, min_overlap=min_overlap, log=append)
         )
         is_zero = read[0].options["missing"] == "zero"
-        write_result(result, staged, read[0].samples, alleles=is_zero, averages=averages)
+        write_result(result, staged, read[0].read_samples(), alleles=is_zero, averages=averages)
         facts = {"n_people": len(result.scores), "n_scores": result.scores.shape[1]}
         write_sidecar(describe_inputs("merge", options, {"part": list(parts)}, **facts), staged)
     return result

@@ -315,6 +315,66 @@ def test_merge_scores__refuses_weight_files_in_another_order(cohort: Path):
         merge_scores(outs)
 
 
+def score_batches(folder: Path, weights: Sequence[Path]) -> list[Path]:
+    """Score each part of the genome with one weight file after the other."""
+    outs = []
+    for number, file in enumerate(weights):
+        for name in CHROMOSOMES:
+            outs.append(folder / "parts" / f"{number}.chr{name}.parquet")
+            score_step(folder / f"chr{name}", [file], outs[-1], part=True)
+    return outs
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_merge_step__sets_batches_of_weight_files_side_by_side(cohort: Path, averages: bool):
+    """Chromosome by batch is how a cluster scores thousands of files: it must not show."""
+    weights = [cohort / "one.tsv", cohort / "more.tsv", cohort / "half.tsv"]
+    table = pd.read_csv(weights[0], sep="\t", dtype=str)
+    table.assign(effect_weight="0.25").to_csv(weights[1], sep="\t", index=False)
+    table.iloc[::2].to_csv(weights[2], sep="\t", index=False)
+    whole, merged = cohort / "whole.parquet", cohort / "merged.parquet"
+    score_step(cohort / "whole", weights, whole, min_overlap=0.5, averages=averages)
+
+    merge_step(score_batches(cohort, weights), merged, min_overlap=0.5, averages=averages)
+
+    for name in ("", *(["averages"] if averages else [])):
+        found = pd.read_parquet(beside(merged, name) if name else merged)
+        expected = pd.read_parquet(beside(whole, name) if name else whole)
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    summary = pd.read_parquet(beside(merged, "summary"))
+    expected = pd.read_parquet(beside(whole, "summary"))
+    assert summary["score"].tolist() == ["one", "more", "half"]
+    counts = [name for name in expected if name.startswith("n_")]
+    pd.testing.assert_frame_equal(summary[counts], expected[counts])
+    match = pd.read_parquet(beside(merged, "match")).astype({"status": str})
+    expected = pd.read_parquet(beside(whole, "match")).astype({"status": str})
+    same = ["file", "row", "position", "status", "swapped"]
+    pd.testing.assert_frame_equal(match[same], expected[same])
+
+
+def test_merge_scores__fails_some_scores_of_a_batch_and_keeps_the_others(cohort: Path):
+    """A batch in which every score fails is no reason to lose the others."""
+    weights = [cohort / "one.tsv", cohort / "nowhere.tsv"]
+    table = pd.read_csv(weights[0], sep="\t", dtype=str)
+    table.assign(chromosome="9").to_csv(weights[1], sep="\t", index=False)
+    outs = score_batches(cohort, weights)
+
+    with pytest.warns(PgsTrdWarning, match="nowhere: matched 0 of 124 rows"):
+        merged = merge_scores(outs, min_overlap=0.5)
+
+    assert merged.scores.columns.tolist() == ["one"]
+    assert merged.summary["status"].tolist() == ["ok", "failed"]
+
+
+def test_merge_scores__refuses_a_batch_that_lacks_a_part(cohort: Path):
+    """Scores over fewer chromosomes than the others would stand beside them unseen."""
+    (cohort / "more.tsv").write_text((cohort / "one.tsv").read_text())
+    outs = score_batches(cohort, [cohort / "one.tsv", cohort / "more.tsv"])
+
+    with pytest.raises(DataError, match=r"of 2 parts, those of 0.chr1.parquet of 3, and 1 of the"):
+        merge_scores(outs[:-1])
+
+
 def test_merge_scores__names_wrong_use():
     """Nothing to merge, a share that is none, a path that leads nowhere."""
     with pytest.raises(UsageError, match="no parts"):
