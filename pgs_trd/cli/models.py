@@ -61,6 +61,12 @@ MinEvents = Annotated[
         help="A model with fewer events per coefficient has a status and no numbers; 0: any.",
     ),
 ]
+Part = Annotated[
+    bool,
+    typer.Option(
+        "--part", help="Some strata, contrasts or definitions of a study, for `merge`; to .parquet."
+    ),
+]
 Method = Annotated[
     Literal["auto", "ml", "firth"],
     typer.Option(
@@ -105,6 +111,7 @@ def associate(
     related: Related = None,
     confidence: Confidence = 0.95,
     min_events_per_parameter: MinEvents = 10.0,
+    part: Part = False,
     threads: Threads = None,
 ) -> None:
     """Fit one logistic model a score, stratum and contrast.
@@ -134,6 +141,7 @@ def associate(
             confidence=confidence,
             min_events_per_parameter=min_events_per_parameter,
             threads=threads,
+            part=part,
             method=method,
             se=se,
             interval=interval,
@@ -188,6 +196,7 @@ def progression(
     transform: Annotated[
         Literal["km", "rank", "identity", "log"], typer.Option(help="Of time, for ph_tests.")
     ] = "km",
+    part: Part = False,
     threads: Threads = None,
 ) -> None:
     """Fit one Cox model of time to TRD a score and stratum.
@@ -217,6 +226,7 @@ def progression(
             confidence=confidence,
             min_events_per_parameter=min_events_per_parameter,
             threads=threads,
+            part=part,
             ties=ties,
             method=method,
             se=se,

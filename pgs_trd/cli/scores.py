@@ -257,23 +257,34 @@ def score(
 def merge(
     parts: Annotated[
         list[Path],
-        typer.Argument(help="What `score --part` wrote, one file a part.", show_default=False),
+        typer.Argument(
+            help="What `score`, `associate` or `progression` wrote with --part, one file a part.",
+            show_default=False,
+        ),
     ],
     out: ScoresOut,
     min_overlap: MinOverlap = 0.75,
     averages: Averages = False,
 ) -> None:
-    """Add up the scores of parts of one genome, such as its chromosomes.
+    """Put together what jobs made apart: scores of one genome, or estimates of one study.
 
-    The result is that of the whole genome, to the last bit. Parts of other
-    people or options are refused, and so is a variant in two parts. Where each
-    chromosome was scored with some of the weight files after the other, give the
-    parts of all: their scores stand side by side.
+    Scores of parts of a genome, such as its chromosomes, are added up; the result
+    is that of the whole, to the last bit. Parts of other people or options are
+    refused, and so is a variant in two parts. Where each chromosome was scored
+    with some of the weight files after the other, give the parts of all: their
+    scores stand side by side.
+
+    Estimates of parts of a study, such as its strata, are stacked in the order
+    in which they are given; --min-overlap and --averages are not for them.
 
     Example: pgs-trd merge chr1.parquet chr2.parquet --out scores.parquet
     """
-    from pgs_trd.steps.merge import merge_step
+    from pgs_trd.steps.merge import is_of_models, merge_estimates_step, merge_step
 
+    if is_of_models(parts[0]):
+        estimates = merge_estimates_step(parts, out)
+        typer.echo(f"{len(estimates)} models of {len(parts)} parts: {out}", err=True)
+        return
     result = merge_step(parts, out, min_overlap=min_overlap, averages=averages)
     _say_what_was_scored(result, out)
 

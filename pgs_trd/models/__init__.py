@@ -55,6 +55,7 @@ from pgs_trd.models.proportional_hazards import ph_test
 from pgs_trd.models.replication import replicate, sign_concordance
 from pgs_trd.models.results import STATUSES
 from pgs_trd.models.score_tables import ScoreTable
+from pgs_trd.models.stacking import stack_estimates
 from pgs_trd.models.study_quality import judge_scores
 from pgs_trd.models.survival_groups import (
     LogRank,
@@ -133,6 +134,7 @@ __all__ = [
     "restricted_mean_difference",
     "selection_weights",
     "sign_concordance",
+    "stack_estimates",
     "survival_curves",
     "survival_quantiles",
     "survival_table",

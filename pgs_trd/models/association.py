@@ -45,6 +45,7 @@ def associate(
     confidence: float = 0.95,
     min_events_per_parameter: float = MIN_EVENTS_PER_PARAMETER,
     threads: int | None = None,
+    part: bool = False,
 ) -> pd.DataFrame:
     """Fit one logistic model for every stratum, contrast and score.
 
@@ -94,6 +95,9 @@ def associate(
     min_events_per_parameter
         With fewer of the rarer outcome per coefficient a row has the status
         `too_few_events` and no numbers; 0 asks for nothing.
+    part
+        Whether these are some strata, contrasts or definitions of a study, for
+        `stack_estimates`: of a contrast that none of its strata has, rows have a status.
 
     Returns
     -------
@@ -110,8 +114,8 @@ def associate(
     UsageError
         If a contrast, label or option is unknown, or options do not go together.
     DataError
-        If nobody is in all tables, or no stratum has cases and controls of a contrast.
-        Raised before any model is fitted.
+        If nobody is in all tables, or no stratum has cases and controls of a contrast
+        (but for a part). Raised before any model is fitted.
     """
     if isinstance(phenotype_table, Mapping):
         options = {name: value for name, value in locals().items() if name != "phenotype_table"}
@@ -135,7 +139,8 @@ def associate(
         se=se,
         cluster=cluster,
     )
-    _refuse_empty_contrasts(plan.people, contrasts)
+    if not part:
+        _refuse_empty_contrasts(plan.people, contrasts)
     cells = [
         plan.cell(part, ~np.isnan(outcome), outcome == 1, contrast=name)
         for part in plan.people.strata

@@ -47,6 +47,7 @@ def progression(
     confidence: float = 0.95,
     min_events_per_parameter: float = MIN_EVENTS_PER_PARAMETER,
     threads: int | None = None,
+    part: bool = False,
 ) -> pd.DataFrame:
     """Fit one Cox model for every stratum and score.
 
@@ -68,6 +69,9 @@ def progression(
     min_events_per_parameter
         With fewer events per coefficient a row has the status `too_few_events` and no
         numbers; 0 asks for nothing.
+    part
+        Whether these are some strata of a study, for `stack_estimates`: a part without
+        events has rows with a status.
 
     Returns
     -------
@@ -100,6 +104,7 @@ def progression(
         related=related,
         se=se,
         cluster=cluster,
+        part=part,
     )
     if plan.interaction and (method == "firth" or interval != "wald"):
         chosen = "method='firth'" if method == "firth" else f"interval={interval!r}"
@@ -148,13 +153,15 @@ def plan_progression(
     follow_up: pd.DataFrame,
     scores: pd.DataFrame | ScoreTable,
     covariates: pd.DataFrame | None,
+    *,
+    part: bool = False,
     **options: Any,
 ) -> tuple[Plan, list[Cell]]:
     """Join people with their follow-up; give a cell for each stratum.
 
     Parameters
     ----------
-    follow_up, scores, covariates
+    follow_up, scores, covariates, part
         As in `progression`.
     options
         Of `make_plan`.
@@ -166,19 +173,20 @@ def plan_progression(
     """
     require_columns(follow_up, FOLLOW_UP_COLUMNS, "follow-up")
     plan = make_plan(follow_up, scores, covariates, subject="follow-up", **options)
-    _refuse_no_events(plan.people)
+    if not part:
+        _refuse_no_events(plan.people)
     cells, faults = [], []
-    for part in plan.people.strata:
-        records = part.records
+    for stratum in plan.people.strata:
+        records = stratum.records
         known = records[list(FOLLOW_UP_COLUMNS)].notna().all(axis=1).to_numpy(dtype=bool)
         happened = records["event"].fillna(False).to_numpy(dtype=bool)
-        cell = plan.cell(part, known, happened)
+        cell = plan.cell(stratum, known, happened)
         cells.append(replace(cell, included=cell.included | (_has_days(records) & ~known)))
         try:
             exits = records["exit_days"].where(cell.complete)
             read_times(People(), exits, records["event"], records["entry_days"])
         except ModelDataError as error:
-            faults.append(f"stratum {part.label!r}: {error}")
+            faults.append(f"stratum {stratum.label!r}: {error}")
     if faults:
         raise ModelDataError(join_faults("progression", faults))
     return plan, cells

@@ -70,6 +70,7 @@ def progression_tables(
     confidence: float = 0.95,
     min_events_per_parameter: float = MIN_EVENTS_PER_PARAMETER,
     threads: int | None = None,
+    part: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """Make further tables of the models of `progression`, for every stratum and score.
 
@@ -80,7 +81,7 @@ def progression_tables(
     tables
         Which: see Returns.
     scores, covariates, stratum, strata, covariate_columns, standardise, reference, splines,
-    within, related, ties, confidence, min_events_per_parameter, threads
+    within, related, ties, confidence, min_events_per_parameter, threads, part
         As in `progression`; of relatives one is left out.
     days
         Of "percentiles" and "restricted_means": days since the origin.
@@ -130,6 +131,7 @@ def progression_tables(
         splines=splines,
         within=within,
         related=related,
+        part=part,
     )
     asked = _Asked(
         tuple(float(day) for day in days),

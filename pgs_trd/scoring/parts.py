@@ -246,7 +246,7 @@ def _check_files(path: Path, files: Mapping[str, str]) -> None:
 def _read_people(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read some columns of a table of a part, by person."""
     try:
-        table = pq.read_table(path, columns=["person_id", *columns]).to_pandas()
+        table: pd.DataFrame = pq.read_table(path, columns=["person_id", *columns]).to_pandas()
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name}: cannot be read as parquet: {error}") from error
     table["person_id"] = table["person_id"].astype("string").astype(object)

@@ -1,14 +1,22 @@
-"""Parts of a genome to the scores of the whole."""
+"""What jobs made apart to what one job makes: scores of a genome, estimates of a study."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from pgs_trd.provenance import write_sidecar
+import pandas as pd
+
+from pgs_trd.errors import DataError, UsageError, join_faults
+from pgs_trd.models.stacking import refuse_nothing_to_estimate, stack_estimates
+from pgs_trd.provenance import sidecar_path, write_sidecar
 from pgs_trd.scoring import Scores
+from pgs_trd.scoring.files import beside
 from pgs_trd.scoring.merge import MIN_OVERLAP, merge_scores
 from pgs_trd.scoring.parts import part_files, read_part
+from pgs_trd.steps.models import PROGRESSION_COMPANIONS, warn_of_losses, write_estimates
 from pgs_trd.steps.outputs import (
     OPTIONAL_COMPANIONS,
     check_outputs,
@@ -17,6 +25,11 @@ from pgs_trd.steps.outputs import (
     stage_outputs,
     write_result,
 )
+from pgs_trd.tables import read_table
+
+OF_MODELS = ("associate", "progression")
+LISTED = ("strata", "contrasts")
+"""Options of which each part has some; the whole has all of them."""
 
 
 def merge_step(
@@ -35,3 +48,75 @@ def merge_step(
         facts = {"n_people": len(result.scores), "n_scores": result.scores.shape[1]}
         write_sidecar(describe_inputs("merge", options, {"part": list(parts)}, **facts), staged)
     return result
+
+
+def is_of_models(path: Path) -> bool:
+    """Tell whether a part is one of estimates, and not of scores."""
+    return bool(_read_facts(path).get("step") in OF_MODELS)
+
+
+def merge_estimates_step(parts: Sequence[Path], out: Path) -> pd.DataFrame:
+    """Stack what `associate_step` or `progression_step` wrote of each part.
+
+    Tables beside them are stacked, too.
+
+    Raises
+    ------
+    UsageError
+        If there is no such file.
+    DataError
+        If a part is none, or they do not belong together.
+    """
+    if not parts:
+        raise UsageError("no parts to merge")
+    facts = {path: _read_facts(path) for path in parts}
+    _check_parts(facts)
+    companions = [name for name in PROGRESSION_COMPANIONS if beside(parts[0], name).is_file()]
+    named = [beside(path, name) for path in parts for name in companions]
+    check_outputs(out, [*parts, *named], companions=PROGRESSION_COMPANIONS)
+    made = {"": stack_estimates([read_table(path) for path in parts])}
+    if "definition" not in made[""].columns:
+        refuse_nothing_to_estimate(made[""])
+    for name in companions:
+        made[name] = stack_estimates([read_table(beside(path, name)) for path in parts])
+    warn_of_losses(made[""])
+    options = dict(next(iter(facts.values()))["options"])
+    for option in LISTED:
+        if option in options:
+            options[option] = _union(each["options"][option] for each in facts.values())
+    step = next(iter(facts.values()))["step"]
+    write_estimates(step, made, out, options | {"part": False}, {"part": list(parts)})
+    return made[""]
+
+
+def _read_facts(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}")
+    sidecar = sidecar_path(path)
+    try:
+        facts = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
+    except ValueError as error:
+        raise DataError(f"{sidecar.name}: is no JSON: {error}") from error
+    return facts if isinstance(facts, dict) else {}
+
+
+def _check_parts(facts: Mapping[Path, Mapping[str, Any]]) -> None:
+    first = next(iter(facts.values()))
+    faults = []
+    for path, its in facts.items():
+        if its.get("step") not in OF_MODELS or not its.get("options", {}).get("part"):
+            faults.append(f"{path.name}: is not what associate or progression wrote with --part")
+        elif its["step"] != first.get("step"):
+            faults.append(f"{path.name}: is of {its['step']}, not of {first.get('step')}")
+        elif its["versions"]["pgs-trd"] != first["versions"]["pgs-trd"]:
+            faults.append(f"{path.name}: made by another version of pgs-trd")
+    if faults:
+        raise DataError(join_faults(f"{len(facts)} parts", faults))
+
+
+def _union(lists: Iterable[Sequence[str] | None]) -> list[str] | None:
+    """Give what any of the lists has, in order; None where one of them means all."""
+    given = list(lists)
+    if any(one is None for one in given):
+        return None
+    return list(dict.fromkeys(item for one in given for item in one or ()))

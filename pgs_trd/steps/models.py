@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pgs_trd.ancestry.unrelated import read_pairs
-from pgs_trd.errors import PgsTrdWarning
+from pgs_trd.errors import PgsTrdWarning, UsageError
 from pgs_trd.models import associate, meta_analyse, progression, progression_tables
 from pgs_trd.models.cox import CoxErrors, CoxInterval, CoxMethod, Ties
 from pgs_trd.models.logistic import LogisticErrors, LogisticMethod
@@ -51,6 +51,8 @@ class CommonOptions:
     ----------
     reference, related
         Files of the tables of these names.
+    part
+        Whether the tables are parts of a study's, for `merge_step`.
     """
 
     standardise: Standardise = "stratum"
@@ -63,6 +65,7 @@ class CommonOptions:
     confidence: float = 0.95
     min_events_per_parameter: float = MIN_EVENTS_PER_PARAMETER
     threads: int | None = None
+    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def associate_step(
         chosen, phenotype=list(tables.values()), scores=[scores], covariates=[covariates]
     )
     check_outputs(out, [path for paths in inputs.values() for path in paths], companions=())
+    _check_part(chosen, out)
     asked = _asked(covariate_columns, stratum, strata) | {"contrasts": list(contrasts)}
     read = {name: read_table(path) for name, path in tables.items()}
     result = associate(
@@ -126,8 +130,8 @@ def associate_step(
         **asked,
         **_read(chosen),
     )
-    _warn_of_losses(result)
-    _write("associate", {"": result}, out, asked | _stated(chosen), inputs)
+    warn_of_losses(result)
+    write_estimates("associate", {"": result}, out, asked | _stated(chosen), inputs)
     return result
 
 
@@ -148,6 +152,7 @@ def progression_step(
     inputs = _inputs(chosen, follow_up=[followed], scores=[scores], covariates=[covariates])
     paths = [path for paths in inputs.values() for path in paths]
     check_outputs(out, paths, companions=PROGRESSION_COMPANIONS)
+    _check_part(chosen, out)
     asked = _asked(covariate_columns, stratum, strata)
     follow_up, columns, described = (
         read_table(followed),
@@ -156,7 +161,7 @@ def progression_step(
     )
     read = _read(chosen)
     result = progression(follow_up, columns, described, **asked, **read)
-    _warn_of_losses(result)
+    warn_of_losses(result)
     made = {"": result}
     if more.tables:
         alike = {"interaction", "cluster", "method", "se", "interval"}
@@ -164,8 +169,15 @@ def progression_step(
         wanted = asked | shared | asdict(more)
         made |= progression_tables(follow_up, columns, described, **wanted)
     stated = asked | _stated(chosen) | (asdict(more) if more.tables else {})
-    _write("progression", made, out, stated, inputs)
+    write_estimates("progression", made, out, stated, inputs)
     return result
+
+
+def _check_part(options: CommonOptions, out: Path) -> None:
+    if options.part and out.suffix != ".parquet":
+        raise UsageError(f"a part is written as Parquet: {out.name} should end in .parquet")
+    if options.part and options.within:
+        raise UsageError("a part is of some strata or contrasts: --within splits only the whole")
 
 
 def _asked(
@@ -201,14 +213,26 @@ def _stated(options: CommonOptions) -> dict[str, Any]:
     return {name: value.name if isinstance(value, Path) else value for name, value in values}
 
 
-def _write(
+def write_estimates(
     step: str,
     made: Mapping[str, pd.DataFrame],
     out: Path,
     options: Mapping[str, Any],
     inputs: Mapping[str, Sequence[Path]],
 ) -> None:
-    """Write tables, the others named after the first, and what they were made with."""
+    """Write tables, the others named after the first, and what they were made with.
+
+    Parameters
+    ----------
+    step
+        "associate" or "progression".
+    made
+        Tables by their names; that of the models themselves is "".
+    out
+        Where that one is to stand.
+    options, inputs
+        What the sidecar says they were made with.
+    """
     header = {str(name): value for name, value in made[""].attrs.items()}
     header |= {name: table.attrs["conventions"] for name, table in made.items() if name}
     with stage_outputs(out, PROGRESSION_COMPANIONS if step == "progression" else ()) as staged:
@@ -217,7 +241,7 @@ def _write(
         write_sidecar(describe_inputs(step, {**options, **header}, inputs), staged)
 
 
-def _warn_of_losses(result: pd.DataFrame) -> None:
+def warn_of_losses(result: pd.DataFrame) -> None:
     """Warn of people and models that are left out; nothing is dropped in silence."""
     people = result.attrs["people"]
     lost = {
