@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says more of the machine's load than of the code.
+hypothesis.settings.register_profile("pgs_trd", deadline=None)
+hypothesis.settings.load_profile("pgs_trd")
 
 REAL_DATA_VARIABLE = "PGS_TRD_REAL_DATA"
 DEFAULT_REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

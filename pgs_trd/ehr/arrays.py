@@ -103,7 +103,7 @@ def to_dates(days: IntArray) -> npt.NDArray[np.datetime64]:
     """Make dates of days; `NEVER` becomes NaT."""
     safe = np.where(days >= NEVER, 0, days)
     dates = safe.astype("datetime64[D]").astype("datetime64[ns]")
-    dates[days >= NEVER] = np.datetime64("NaT")
+    dates[days >= NEVER] = np.datetime64("NaT", "ns")
     return dates
 
 
