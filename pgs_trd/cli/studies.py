@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from pgs_trd.errors import UsageError
 StudyFile = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
 People = Annotated[int, typer.Option("--people", min=100, help="How many people to simulate.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same output.")]
+Design = Literal["plain", "xu2025"]
 Progress = Callable[[str, float], None]
 # Seed 1 shows one unplanted score at p = 2e-5, by chance; this one's are ordinary.
 DEFAULT_SEED = 3
@@ -36,6 +37,14 @@ def init(
     traits: Annotated[
         Path | None, typer.Option("--traits", help="Table with score, trait, domain.")
     ] = None,
+    design: Annotated[
+        Design,
+        typer.Option(
+            "--design",
+            help="Of the study; xu2025 is inspired by Xu et al. (2025), with a table of its 61 "
+            "traits beside.",
+        ),
+    ] = "plain",
     force: Annotated[
         bool, typer.Option("--force", help="Write over a file that is there.")
     ] = False,
@@ -47,28 +56,28 @@ def init(
 
     Files that are given are named in it; the rest are names to change.
 
-    Example: pgs-trd init study.yaml --genotypes cohort.bed --covariates covariates.tsv
+    Example: pgs-trd init study.yaml --design xu2025 --genotypes cohort.bed
     """
     import json
 
-    from pgs_trd.study.template import study_schema, write_template
-    from pgs_trd.tables import write_text
+    from pgs_trd.study.template import StudyParts, design_traits, study_schema, write_template
+    from pgs_trd.tables import write_table, write_text
 
     if schema:
         typer.echo(json.dumps(study_schema(), indent=2))
         return
-    if study.exists() and not force:
-        raise UsageError(f"{study} is there already: give another name, or --force")
-    text = write_template(
-        study,
-        genotypes=genotypes,
-        weights=weights,
-        records=records,
-        covariates=covariates,
-        traits=traits,
-    )
-    write_text(text, study)
-    typer.echo(str(study))
+    written = [study]
+    if design == "xu2025" and traits is None:
+        written.append(study.with_name("traits.tsv"))
+    for path in written:
+        if path.exists() and not force:
+            raise UsageError(f"{path} is there already: give another name, or --force")
+    parts = StudyParts(genotypes, weights, records, covariates, traits)
+    write_text(write_template(study, parts, design=design), study)
+    for path in written[1:]:
+        write_table(design_traits(), path)
+    for path in written:
+        typer.echo(str(path))
 
 
 def check(study: StudyFile) -> None:

@@ -26,7 +26,7 @@ class Findings:
         Pooled rows where there are any, else those of the only stratum; with
         trait, domain, log10_p (negative) and `is_significant` added.
     n_tests
-        Number of scores tested, hidden and failed ones included.
+        Number of scores planned, hidden and failed ones included.
     """
 
     contrast: str
@@ -89,10 +89,16 @@ def _findings(
 ) -> Findings:
     table = with_traits(rows.reset_index(drop=True), study.traits)
     table["log10_p"] = log10_p_column(table)
-    n_tests = int(table["score"].nunique())
+    n_tests = planned_tests(study, table)
     limit = np.log10(ALPHA / n_tests)
     table["is_significant"] = table["log10_p"] < limit
     return Findings(contrast, table, n_tests, is_pooled)
+
+
+def planned_tests(study: DisclosedStudy, table: pd.DataFrame) -> int:
+    """Give the number of scores that were planned: those of a table, failed ones too, or more."""
+    planned = study.conventions.get("planned_scores") or 0
+    return max(int(table["score"].nunique()), len(study.match_summary), int(planned))
 
 
 def log10_p_column(table: pd.DataFrame) -> pd.Series:

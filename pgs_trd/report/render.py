@@ -27,6 +27,7 @@ from pgs_trd.report.figures import (
     match_figure,
     overview_figure,
     planted_figure,
+    replication_figure,
     specification_figure,
     stratified_forest,
     survival_figure,
@@ -42,6 +43,12 @@ from pgs_trd.report.findings import (
 )
 from pgs_trd.report.further_views import further_view
 from pgs_trd.report.narrative import list_provenance, summarise, write_methods
+from pgs_trd.report.published import published_view
+from pgs_trd.report.replication import (
+    find_replication,
+    replication_counts_view,
+    replication_view,
+)
 from pgs_trd.report.results import StudyResults
 from pgs_trd.report.specifications import find_specifications
 from pgs_trd.report.text import contrast_label
@@ -49,7 +56,7 @@ from pgs_trd.tables import replace_on_success, write_table, write_text
 
 FIGURE_NAME = re.compile(
     r"(forest_by_domain|forest_progression|forest_by_stratum|cohort_flow|match_rates"
-    r"|overview|components|odds_by_group|cumulative_incidence|specification_curve|planted_against_estimated|survival_\d+)\.(svg|png)"
+    r"|overview|components|replication|odds_by_group|cumulative_incidence|specification_curve|planted_against_estimated|survival_\d+)\.(svg|png)"
 )
 """File names that a report can have in `figures/`."""
 
@@ -115,6 +122,7 @@ def draw_figures(study: DisclosedStudy) -> dict[str, FigureFile]:
     specifications = find_specifications(study)
     if specifications is not None:
         drawn.append(specification_figure(specifications))
+    drawn.append(replication_figure(find_replication(study)))
     drawn += [
         group_figure(with_traits(one.table, study.traits))
         for one in study.further
@@ -225,6 +233,9 @@ def _page_views(study: DisclosedStudy) -> dict[str, TableView | None]:
         ),
         "specifications": specification_view(found),
         "holds": holds_view(found),
+        "replication": replication_view(study),
+        "replication_counts": replication_counts_view(study),
+        "published": published_view(study),
         "misclassified": misclassification_view(study),
         "planted": views.planted_view(study),
         "checklists": checklist_view(study),

@@ -38,6 +38,7 @@ REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
         "group", "days", "incidence", "ci_low", "ci_high", "n_at_risk", "n_events_so_far",
     ),
     "truth": ("score", "trait", "contrast", "beta"),
+    "published": ("source", "analysis", "trait", "unit", "ratio", "score"),
     "components": (
         "stratum", "horizontal", "vertical", "x_low", "x_high", "y_low", "y_high", "n_people",
     ),
@@ -145,6 +146,8 @@ class StudyResults:
         Where people lie on the components of ancestry: one row a stratum, plane of two
         components (`horizontal`, `vertical`) and square that holds anybody. The squares of
         a plane do not overlap.
+    published
+        Published effects to compare with, as `study.literature.find_scores` gives them.
     further
         Tables that the report shows besides, each under its own heading.
 
@@ -172,6 +175,7 @@ class StudyResults:
     definitions: pd.DataFrame = field(default_factory=pd.DataFrame)
     incidence: pd.DataFrame = field(default_factory=pd.DataFrame)
     components: pd.DataFrame = field(default_factory=pd.DataFrame)
+    published: pd.DataFrame = field(default_factory=pd.DataFrame)
     further: tuple[FurtherTable, ...] = ()
 
     def __post_init__(self) -> None:

@@ -6,6 +6,13 @@ import math
 
 import pandas as pd
 
+from pgs_trd.report.adjusted import (
+    ADJUSTED,
+    PERCENTILES,
+    adjusted_p,
+    percentile_ratio,
+    with_adjusted,
+)
 from pgs_trd.report.bias import correct_for_misclassification
 from pgs_trd.report.cells import (
     Cell,
@@ -20,6 +27,8 @@ from pgs_trd.report.cells import (
 from pgs_trd.report.checklists import fill_checklists
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import compare_planted, log10_p_column, with_traits
+from pgs_trd.report.published import compare_published
+from pgs_trd.report.replication import count_replication, find_replication
 from pgs_trd.report.text import (
     MISSING,
     contrast_label,
@@ -38,9 +47,9 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
     inner = ["stood", "hidden", "counts_hidden", "factor"]  # of the gate, not of the reader
     models = {
         "association.csv": study.association,
-        "association_pooled.csv": study.meta,
+        "association_pooled.csv": with_adjusted(study.meta, study),
         "progression.csv": study.progression,
-        "progression_pooled.csv": study.progression_meta,
+        "progression_pooled.csv": with_adjusted(study.progression_meta, study),
     }
     tables = {
         "cohort_flow.csv": study.attrition,
@@ -66,6 +75,9 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
             else one.table
             for one in study.further
         },
+        "replication.csv": find_replication(study),
+        "replication_counts.csv": count_replication(study),
+        "published_against_found.csv": compare_published(study),
         "misclassification.csv": correct_for_misclassification(study),
         "planted_against_estimated.csv": compare_planted(study),
         "checklists.csv": fill_checklists(study),
@@ -78,7 +90,8 @@ CSV_NAMES = (
     "cohort_flow.csv", "class_counts.csv", "characteristics.csv", "match_summary.csv",
     "association.csv", "association_pooled.csv", "progression.csv", "progression_pooled.csv",
     "survival_curves.csv", "survival_risk_table.csv", "cumulative_incidence.csv",
-    "components.csv", "misclassification.csv", "prediction.csv", "liability.csv",
+    "components.csv", "replication.csv", "replication_counts.csv",
+    "published_against_found.csv", "misclassification.csv", "prediction.csv", "liability.csv",
     "odds_by_group.csv", "within_groups.csv",
     "proportional_hazards.csv", "definitions.csv",
     "association_by_definition.csv", "checklists.csv", "planted_against_estimated.csv",
@@ -192,7 +205,8 @@ def model_view(
     """Give estimates, pooled or by stratum, as ratios with intervals."""
     if table.empty:
         return None
-    rows = with_traits(table, study.traits)
+    adjusted = table if "stratum" in table else with_adjusted(table, study)
+    rows = with_traits(adjusted, study.traits)
     rows["log10_p"] = log10_p_column(rows)
     if "stratum" in rows:
         rows = rows.sort_values(["domain", "trait", "stratum"], kind="stable")
@@ -201,7 +215,13 @@ def model_view(
     makers: list[tuple[str, bool, Maker]] = [("Trait", False, text_of("trait"))]
     if "stratum" in rows:
         makers.append(("Stratum", False, text_of("stratum")))
-    makers += [(f"{ratio} per SD (95% CI)", True, _ratio), ("p", True, _p_value)]
+    makers.append((f"{ratio} per SD (95% CI)", True, _ratio))
+    if PERCENTILES[0] in rows:
+        makers.append((f"{ratio}, 80th vs 20th percentile", True, percentile_ratio))
+    makers.append(("p", True, _p_value))
+    if ADJUSTED[0] in rows:
+        makers.append(("p, Bonferroni", True, adjusted_p("p_bonferroni")))
+        makers.append(("FDR", True, adjusted_p("p_bh")))
     if "n_cases" in rows:
         makers += [("Cases", True, count_of("n_cases")), ("Controls", True, count_of("n_controls"))]
     else:

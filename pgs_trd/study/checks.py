@@ -11,6 +11,7 @@ from pgs_trd.errors import PgsTrdError
 from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.models import CONTRASTS
 from pgs_trd.phenotype import list_grids, load_definition
+from pgs_trd.study.literature import read_published
 from pgs_trd.study.marks import Fault, Place
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.tables import read_table, require_columns
@@ -34,6 +35,7 @@ def find_faults(config: StudyConfig) -> list[Fault]:
         *_genotype_faults(config),
         *_choice_faults(config),
         *_definition_faults(config),
+        *_published_faults(config),
         *_trait_faults(config),
         *_covariate_faults(config),
         *_output_faults(config),
@@ -46,7 +48,10 @@ def _missing_files(config: StudyConfig) -> Iterator[Fault]:
         (("covariates", "file"), config.covariates.file),
         (("traits",), config.traits),
         (("truth",), config.truth),
+        (("records", "enrolment"), config.records.enrolment),
     ]
+    codelists = config.records.codelists or []
+    named += [(("records", "codelists", number), path) for number, path in enumerate(codelists)]
     if isinstance(source, Path):
         named.append((("records", "source"), source))
     else:
@@ -118,6 +123,14 @@ def _definition_faults(config: StudyConfig) -> Iterator[Fault]:
         )
 
 
+def _published_faults(config: StudyConfig) -> Iterator[Fault]:
+    if config.published is not None:
+        try:
+            read_published(config.published)
+        except PgsTrdError as error:
+            yield Fault(("published",), f"published: {error}")
+
+
 def _trait_faults(config: StudyConfig) -> Iterator[Fault]:
     if config.traits is None or not config.traits.is_file():
         return
@@ -185,15 +198,40 @@ def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
                 ("models", "splines", name),
                 f"models.splines: {name!r} is not among the covariates that are adjusted for",
             )
-    if covariates.stratum in table.columns and covariates.strata is not None:
+    if covariates.stratum in table.columns:
         labels = sorted({str(label) for label in table[covariates.stratum].dropna()})
-        for number, name in enumerate(covariates.strata):
+        for number, name in enumerate(covariates.strata or []):
             if name not in labels:
                 yield Fault(
                     ("covariates", "strata", number),
                     f"strata: {name!r} is no {covariates.stratum} of {covariates.file.name}, "
                     f"which has {', '.join(labels)}",
                 )
+        yield from _replication_faults(config, covariates.strata or labels)
+
+
+def _replication_faults(config: StudyConfig, strata: list[str]) -> Iterator[Fault]:
+    if config.replication is None:
+        return
+    roles = config.replication.model_dump(exclude_none=True)
+    for role, names in roles.items():
+        for number, name in enumerate(names):
+            if name not in strata:
+                yield Fault(
+                    ("replication", role, number),
+                    f"replication.{role}: {name!r} is no stratum of the study, which has "
+                    f"{', '.join(strata)}",
+                )
+    discovery = set(config.replication.discovery)
+    others = config.replication.replication or [name for name in strata if name not in discovery]
+    if both := discovery & set(others):
+        yield Fault(
+            ("replication",),
+            f"replication: {', '.join(sorted(both))} cannot be both: people who discover an "
+            "effect do not replicate it",
+        )
+    elif not others:
+        yield Fault(("replication",), "replication: no stratum is left to replicate in")
 
 
 def _output_faults(config: StudyConfig) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pgs_trd.errors import UsageError, join_faults
 from pgs_trd.study.checks import SCORING_FILES, find_faults
 from pgs_trd.study.inspection import inspect_inputs
+from pgs_trd.study.literature import TABLE_ENDINGS
 from pgs_trd.study.marks import Fault, MarkedYaml, Place, read_marked
 from pgs_trd.study.sections import Scoring, StudyConfig
 
@@ -139,10 +140,12 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
     def optional(path: Path | None) -> Path | None:
         return None if path is None else absolute(path)
 
-    def definition(name: str) -> str:
-        return str(absolute(Path(name))) if name.endswith((".yaml", ".yml")) else name
+    def named(name: str, endings: tuple[str, ...] = (".yaml", ".yml")) -> str:
+        """Make the name of a file absolute; one of the package's stays as it is."""
+        return str(absolute(Path(name))) if name.endswith(endings) else name
 
     source, further = config.records.source, config.sensitivity.definitions
+    codelists, published = config.records.codelists, config.published
     scoring: Scoring = config.scoring.model_copy(
         update={name: optional(getattr(config.scoring, name)) for name in SCORING_FILES}
     )
@@ -152,20 +155,23 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
         "traits": optional(config.traits),
         "truth": optional(config.truth),
         "output": absolute(config.output),
-        "definition": definition(config.definition),
+        "definition": named(config.definition),
         "scoring": scoring,
+        "published": None if published is None else named(published, TABLE_ENDINGS),
         "records": config.records.model_copy(
             update={
+                "codelists": None if codelists is None else [absolute(one) for one in codelists],
+                "enrolment": optional(config.records.enrolment),
                 "source": absolute(source)
                 if isinstance(source, Path)
-                else {name: absolute(path) for name, path in source.items()}
+                else {name: absolute(path) for name, path in source.items()},
             }
         ),
         "covariates": config.covariates.model_copy(
             update={"file": absolute(config.covariates.file)}
         ),
         "sensitivity": config.sensitivity.model_copy(
-            update={"definitions": None if further is None else [definition(n) for n in further]}
+            update={"definitions": None if further is None else [named(one) for one in further]}
         ),
     }
     return config.model_copy(update=changes)

@@ -38,7 +38,9 @@ def write_study_file(biobank: Biobank, path: Path, output: Path) -> None:
         "definition": "adequate2",
         "contrasts": ["trd_vs_responsive", "trd_vs_none", "mdd_vs_none"],
         "curve_score": curve_score,
-        "sensitivity": {"grid": "grid"},
+        "sensitivity": {"grid": "grid", "within": "sex"},
+        "replication": {"discovery": ["EUR"]},
+        "published": "xu2025",
         "truth": relative(biobank.truth),
         "output": relative(output),
     }

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pgs_trd.ehr import open_codelists
 from pgs_trd.errors import UsageError
 from pgs_trd.provenance import sidecar_path
+from pgs_trd.steps.phenotype_options import plain_options
 from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.sections import StudyConfig
 
@@ -39,7 +41,13 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
 def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Give each table with the options that its step should have had."""
     yield files.scores, config.scoring.model_dump(include=set(_OF_SCORES))
-    records = config.trials.model_dump() | {"origin": config.origin}
+    records = {
+        "origin": config.origin,
+        "codelists": open_codelists(config.records.codelists).hashes,
+        **config.trials.of_building,
+        **plain_options(config.trials.gates),
+        **plain_options(config.records.followed),
+    }
     if not config.definition.endswith((".yaml", ".yml")):  # a file has its id inside
         records["definition"] = config.definition
     yield files.records / "phenotype.parquet", records

@@ -178,13 +178,18 @@ def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None)
         "definition": config.definition,
         "origin": config.origin,
         **config.trials.model_dump(),
+        **config.records.model_dump(include={"washout_days", "enrolment", "data_end"}),
         "out": files.records,
     }
     read = [file for path in tables.values() for file in _inside(path)]
     read += [Path(config.definition)] if Path(config.definition).is_file() else []
+    further = [*(config.records.codelists or []), config.records.enrolment]
+    read += [file for path in further if path is not None for file in _inside(path)]
     made = [files.records / name for name in ("trials.parquet", "phenotype.parquet",
                                               "follow_up.parquet", "attrition.tsv")]  # fmt: skip
-    command = ("pgs-trd", "phenotype", *_options(options))
+    lists = [str(path) for path in config.records.codelists or []]
+    repeated = [word for path in lists for word in ("--codelists", path)]
+    command = ("pgs-trd", "phenotype", *_options(options), *repeated)
     takes = (THREADS, MEMORY)
     return Job("phenotype", "", command, takes, _names(read), _names(made), threads=2, mem_mb=4000)
 

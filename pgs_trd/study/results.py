@@ -23,6 +23,7 @@ from pgs_trd.study.further import (
     odds_of_groups,
     within_table,
 )
+from pgs_trd.study.literature import find_scores, read_published
 from pgs_trd.study.panels import count_in_squares
 from pgs_trd.study.quality import quality_tables
 from pgs_trd.study.sections import StudyConfig
@@ -68,7 +69,9 @@ class StudyFiles:
 
 
 # What a report may choose anew; everything else was settled when the results were made.
-OF_THE_REPORT = {"title", "traits", "curve_score", "disclosure", "truth", "output"}
+OF_THE_REPORT = {
+    "title", "traits", "curve_score", "published", "disclosure", "truth", "output",
+}  # fmt: skip
 
 
 def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
@@ -100,6 +103,7 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
     follow_up = read_table(files.records / "follow_up.parquet")
     truth = read_table(config.truth) if config.truth else None
     meta = read_table(files.models / "association_meta.parquet")
+    traits = _traits(config, scores)
     looked_at = choose_scores(meta, config.contrasts[0], truth)
     further = (
         *quality_tables(
@@ -141,7 +145,7 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
         match_summary=read_table(beside(files.scores, "summary")),
         class_counts=count_classes(people),
         characteristics=describe_cohort(people),
-        traits=_traits(config, scores),
+        traits=traits,
         truth=truth,
         conventions=_conventions(config, files, association, progression)
         | _repeated(files.sensitivity / "definitions.tsv"),
@@ -150,6 +154,7 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
         definitions=_read_if_there(files.sensitivity / "definitions.tsv"),
         incidence=incidence_of_causes(follow_up, pd.Index(people["person_id"])),
         components=count_in_squares(people, covariates, config.covariates.columns),
+        published=_published(config, traits),
         further=tuple(table for table in further if table is not None),
     )
 
@@ -181,6 +186,12 @@ def _traits(config: StudyConfig, scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"score": scores.columns, "trait": scores.columns, "domain": "all"})
 
 
+def _published(config: StudyConfig, traits: pd.DataFrame) -> pd.DataFrame:
+    if config.published is None:
+        return pd.DataFrame()
+    return find_scores(read_published(config.published), traits)
+
+
 def _conventions(
     config: StudyConfig, files: StudyFiles, association: pd.DataFrame, progression: pd.DataFrame
 ) -> dict[str, Any]:
@@ -196,5 +207,7 @@ def _conventions(
         "se": logistic["se"],
         "ties": cox["ties"],
         "meta_method": config.models.meta_method,
+        "planned_scores": config.models.planned_scores,
+        **(config.replication.model_dump() if config.replication else {}),
         "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

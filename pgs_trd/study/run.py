@@ -127,9 +127,12 @@ class _Run:
             self.config.records.source,
             self.files.records,
             columns=self.config.records.columns,
+            codelists=self.config.records.codelists,
             definition=self.config.definition,
             origin=self.config.origin,
-            **self.config.trials.model_dump(),
+            **self.config.trials.of_building,
+            gates=self.config.trials.gates,
+            followed=self.config.records.followed,
             threads=self.threads,
             memory_mb=self.memory_mb,
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pgs_trd.steps.phenotype_options import FollowUp, Gates
 
 TITLE = "Polygenic scores and treatment-resistant depression"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -80,14 +83,46 @@ class Scoring(Section):
 
 
 class Trials(Section):
-    """How prescriptions become treatment trials; see `build_trials`."""
+    """How prescriptions become treatment trials; the options of `pgs-trd phenotype`.
+
+    Attributes
+    ----------
+    gap_days
+        Days without supply that a trial survives.
+    default_supply_days
+        Supply of a prescription that does not say.
+    stockpile
+        Whether what is left of a fill is taken after the next one is begun.
+    gate_low_dose
+        Whether trials are left out that never exceeded a dose for sleep or pain.
+    gate_indication_days
+        Leave out trials of drugs with other uses that have no depression code within so many
+        days of their start.
+    dose_floor
+        Whether a trial known to stay below the lowest adequate dose is no failure.
+    """
 
     gap_days: int = Field(default=30, ge=0)
     default_supply_days: int = Field(default=30, ge=1)
+    stockpile: bool = False
+    gate_low_dose: bool = False
+    gate_indication_days: int | None = Field(default=None, ge=0)
+    dose_floor: bool = False
+
+    @property
+    def of_building(self) -> dict[str, Any]:
+        """Options of `build_trials`."""
+        return self.model_dump(include={"gap_days", "default_supply_days", "stockpile"})
+
+    @property
+    def gates(self) -> Gates:
+        """Which trials are no treatment of depression, or too low to fail."""
+        dose: Literal["off", "floor"] = "floor" if self.dose_floor else "off"
+        return Gates(self.gate_low_dose, self.gate_indication_days, dose)
 
 
 class Records(Section):
-    """Where the health records lie; see `open_ehr`.
+    """Where the health records lie, and how far they reach; see `open_ehr` and `follow_up`.
 
     Attributes
     ----------
@@ -96,10 +131,29 @@ class Records(Section):
         tables by name (prescriptions, diagnoses, persons, ...).
     columns
         For each table, our column names to the file's.
+    codelists
+        Your own code lists, files or folders; each stands instead of the package's of that
+        name.
+    washout_days
+        Observation before day 0 that makes a case new.
+    enrolment
+        A table of person_id and date: nobody is at risk before.
+    data_end
+        Last day of data.
     """
 
     source: Path | dict[str, Path]
     columns: dict[str, dict[str, str]] | None = None
+    codelists: list[Path] | None = Field(default=None, min_length=1)
+    washout_days: int = Field(default=365, ge=0)
+    enrolment: Path | None = None
+    data_end: date | None = None
+
+    @property
+    def followed(self) -> FollowUp:
+        """From when to when people are followed."""
+        last = None if self.data_end is None else self.data_end.isoformat()
+        return FollowUp(self.washout_days, self.enrolment, last)
 
 
 class Covariates(Section):
@@ -129,6 +183,9 @@ class Models(Section):
         A model with fewer events per coefficient has a status and no numbers.
     meta_method
         How strata are pooled.
+    planned_scores
+        How many scores were planned, if more than there are: the number by which the limit of
+        Bonferroni and the false discovery rate are reckoned.
     """
 
     method: Literal["auto", "ml", "firth"] = "auto"
@@ -137,11 +194,12 @@ class Models(Section):
     splines: dict[str, Annotated[int, Field(ge=3, le=7)]] | None = None
     min_events_per_parameter: float = Field(default=10.0, ge=0)
     meta_method: Literal["fixed", "dl", "reml", "pm"] = "fixed"
+    planned_scores: int | None = Field(default=None, ge=1)
 
     @property
     def of_logistic(self) -> dict[str, Any]:
         """Options of `associate`."""
-        return self.model_dump(exclude={"meta_method"})
+        return self.model_dump(exclude={"meta_method", "planned_scores"})
 
     @property
     def of_cox(self) -> dict[str, Any]:
@@ -151,6 +209,21 @@ class Models(Section):
             "standardise": "none" if self.standardise == "none" else "stratum",
         }
         return self.of_logistic | changed
+
+
+class Replication(Section):
+    """In which strata effects are found, and in which they have to come back.
+
+    Attributes
+    ----------
+    discovery
+        Strata whose pooled estimates are tested.
+    replication
+        Strata in which the significant ones are tested again; None is all others.
+    """
+
+    discovery: list[str] = Field(min_length=1)
+    replication: list[str] | None = Field(default=None, min_length=1)
 
 
 class Sensitivity(Section):
@@ -216,8 +289,13 @@ class StudyConfig(Section):
         A table with columns score, trait, domain that names the scores.
     definition
         The main definition: the id of a preset, or a file.
+    replication
+        Which strata discover and which replicate.
     sensitivity
         Other definitions under which the estimates are repeated.
+    published
+        Published effects to be put beside those found: the name of a table of the package,
+        or a file.
     curve_score
         The score whose fifths are drawn as Kaplan-Meier curves.
     disclosure
@@ -243,7 +321,9 @@ class StudyConfig(Section):
     scoring: Scoring = Scoring()
     trials: Trials = Trials()
     models: Models = Models()
+    replication: Replication | None = None
     sensitivity: Sensitivity = Sensitivity()
+    published: str | None = None
     disclosure: Disclosure = Disclosure()
     truth: Path | None = None
     output: Path = Path("results")

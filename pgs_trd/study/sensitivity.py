@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pgs_trd.ehr import build_trials, open_ehr
+from pgs_trd.ehr import build_trials, open_codelists, open_ehr
 from pgs_trd.errors import DataError
 from pgs_trd.models import associate, meta_analyse
 from pgs_trd.phenotype import Definition, Phenotype, classify_grid, load_definition, load_grid
@@ -41,10 +41,11 @@ def repeat_under(
     ehr = open_ehr(
         config.records.source,
         columns=config.records.columns,
+        codelists=open_codelists(config.records.codelists),
         threads=threads,
         memory_mb=memory_mb,
     )
-    trials = build_trials(ehr, **config.trials.model_dump())
+    trials = config.trials.gates.apply(ehr, build_trials(ehr, **config.trials.of_building))
     definitions = choose_definitions(config)
     classified = classify_grid(ehr, trials, definitions)
     covariates, scores = read_table(config.covariates.file), read_scores(files.scores)

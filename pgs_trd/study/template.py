@@ -5,105 +5,67 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import pandas as pd
 import yaml
 
-from pgs_trd.study.sections import StudyConfig
+from pgs_trd.simulate.traits import list_traits
+from pgs_trd.study.sections import TITLE, StudyConfig
 from pgs_trd.tables import read_table
 
-TEMPLATE = """\
-# A study of pgs_trd. Paths count from the folder of this file.
-#   pgs-trd check {name}    finds what is wrong before any work
-#   pgs-trd run {name}      does all of it
-title: {title}
-
-# PLINK 1 or 2 prefix, .bed, .pgen, .bgen, .vcf.gz, .bcf; by chromosome: chr{{1:22,X}}.bed
-genotypes: {genotypes}
-# Weight files; a pattern or a folder stands for many.
-weights:
-  - {weights}
-# A table with the columns score, trait, domain names the scores in the report.
-{traits}
-
-records:
-  # A folder of OMOP tables or a .duckdb file; or flat tables by name:
-  # source: {{prescriptions: prescriptions.tsv, diagnoses: diagnoses.tsv}}
-  source: {records}
-
-covariates:
-  # One row a person: person_id, what to adjust for, and the stratum.
-  file: {covariates}
-  columns: {columns}
-  stratum: {stratum}          # null: one stratum
-  # strata: [EUR, AFR]        # these only; without it all of them
-
-# Who is resistant and who responsive: an id of `pgs-trd definitions list`, or a YAML file.
-definition: adequate2
-contrasts: [trd_vs_responsive, trd_vs_none, mdd_vs_none]
-origin: first_diagnosis       # of follow-up; or first_antidepressant
-trials:
-  gap_days: 30                # prescriptions this near are one trial
-  default_supply_days: 30     # of a prescription that says nothing
-
-models:
-  method: auto                # maximum likelihood; Firth's where that has no maximum
-  se: model                   # or HC0, HC1
-  min_events_per_parameter: 10
-  meta_method: fixed          # strata are pooled so; or dl, reml, pm
-
-# The first contrast again, under other definitions.
-sensitivity:
-  grid: grid                  # three responsive by five resistant definitions
-  # definitions: [fabbri2021, kim2020]
-  # within: sex              # the estimates by sex, and their interaction
-
-scoring:
-  palindromes: drop           # A/T and C/G variants: drop, keep, or by frequency
-  missing: mean               # a missing call: its expectation, or zero
-  min_overlap: 0.75           # a score of which fewer rows match fails
-  # chain: hg19ToHg38.over.chain.gz
-  # read_freq: reference.afreq
-  # p_thresholds: [5.0e-8, 0.05, 1]
-
-# The score whose fifths are drawn as curves: the name in its file, or the name of the file.
-curve_score: {curve_score}
-
-disclosure:
-  suppress_counts_up_to: 20   # counts of 1 to 20 never leave the report; 0 hides none
-  round_counts_to: 1          # 5 or 10 rounds those that do
-
-output: results
-"""
+Design = Literal["plain", "xu2025"]
 COMPONENT = re.compile(r"^(PC|pc)_?\d{1,2}$")
 USUAL_COVARIATES = ("sex", "age", "age_years", "birth_year", "array", "batch", "site")
 USUAL_STRATA = ("ancestry", "stratum", "population", "superpopulation")
 MOST_COMPONENTS = 10
 DEFAULT_COLUMNS = ["sex", "birth_year", *(f"PC{number}" for number in range(1, 11))]
+CURVE_TRAIT = "insomnia"
+PUBLISHED_TRAITS = ("educational attainment", "intelligence", "neuroticism", CURVE_TRAIT)
+"""Traits of Xu et al. (2025) whose names were in a text that could be read."""
+TITLES = {
+    "plain": TITLE,
+    "xu2025": "Polygenic scores and treatment-resistant depression, a study inspired by Xu et al. "
+    "(2025)",
+}
 
 
-def write_template(
-    path: Path,
-    *,
-    genotypes: Path | None = None,
-    weights: Path | None = None,
-    records: Path | None = None,
-    covariates: Path | None = None,
-    traits: Path | None = None,
-) -> str:
+@dataclass(frozen=True)
+class StudyParts:
+    """The files of a study that are known already.
+
+    Attributes
+    ----------
+    genotypes, weights, records, covariates, traits
+        As in a study file; None where a name to be changed is to stand.
+    """
+
+    genotypes: Path | None = None
+    weights: Path | None = None
+    records: Path | None = None
+    covariates: Path | None = None
+    traits: Path | None = None
+
+
+def write_template(path: Path, parts: StudyParts | None = None, *, design: Design = "plain") -> str:
     """Give the text of a commented study file for `path`.
 
     Parameters
     ----------
     path
         Where it will stand: the files are named from its folder.
-    genotypes, weights, records, covariates, traits
-        The study's files, where they are known already; names to be changed stand in
-        the place of the others. Of `covariates` the columns are read: sex, age and
-        principal components are adjusted for, a column of ancestry tells the strata.
-        The first score of `traits` has its curves drawn.
+    parts
+        The study's files, as far as they are known. Of the covariates the columns are read: sex,
+        age and principal components are adjusted for, a column of ancestry tells the strata,
+        and the largest of them is that of discovery, where the design has one. The
+        score for insomnia, else the first, of the traits has its curves drawn.
+    design
+        "plain", or "xu2025": what Xu et al. (2025) did, as far as that is known.
     """
+    parts = parts or StudyParts()
 
     def name(given: Path | None, otherwise: str) -> str:
         if given is None:
@@ -111,18 +73,39 @@ def write_template(
         target, folder = given.expanduser().absolute(), path.absolute().parent
         return _scalar(os.path.relpath(target, folder))
 
-    columns, stratum = _choose_columns(covariates)
-    return TEMPLATE.format(
+    columns, stratum = _choose_columns(parts.covariates)
+    no_traits = "traits.tsv" if design == "xu2025" else "# traits: traits.tsv"
+    traits = name(parts.traits, no_traits)
+    text = (resources.files("pgs_trd.study") / "designs" / f"{design}.yaml").read_text("utf-8")
+    return text.format(
         name=path.name,
-        title=_scalar(str(StudyConfig.model_fields["title"].default)),
-        genotypes=name(genotypes, "genotypes"),
-        weights=name(weights, "weights/*.txt.gz"),
-        traits="# traits: traits.tsv" if traits is None else f"traits: {name(traits, '')}",
-        records=name(records, "omop"),
-        covariates=name(covariates, "covariates.tsv"),
+        title=_scalar(TITLES[design]),
+        genotypes=name(parts.genotypes, "genotypes"),
+        weights=name(parts.weights, "weights/*.txt.gz"),
+        traits=traits if design == "xu2025" or parts.traits is None else f"traits: {traits}",
+        records=name(parts.records, "omop"),
+        covariates=name(parts.covariates, "covariates.tsv"),
         columns=_flow(columns),
         stratum="null" if stratum is None else _scalar(stratum),
-        curve_score=_scalar(_first_score(traits)),
+        replication=_choose_discovery(parts.covariates, stratum),
+        curve_score=_scalar(_choose_score(parts.traits, design)),
+    )
+
+
+def design_traits() -> pd.DataFrame:
+    """Give the table of 61 traits that goes with the design "xu2025".
+
+    Returns
+    -------
+    DataFrame
+        score (a name to be changed), trait, domain, and `basis`: whether the trait was named in
+        a text of the paper that could be read, or by us.
+    """
+    traits = list_traits()
+    known = traits["trait"].isin(PUBLISHED_TRAITS)
+    return traits.assign(
+        score=traits["trait"].str.lower().str.replace(r"[^a-z0-9]+", "_", regex=True),
+        basis=known.map({True: "named in the paper", False: "ours: their list is not public"}),
     )
 
 
@@ -138,11 +121,25 @@ def _choose_columns(covariates: Path | None) -> tuple[list[str], str | None]:
     return chosen or others[:1] or ["sex"], strata[0] if strata else None
 
 
-def _first_score(traits: Path | None) -> str:
+def _choose_discovery(covariates: Path | None, stratum: str | None) -> str:
+    """Give the lines of the strata's roles; as a comment where there is one stratum only."""
+    lines = ["replication:", "  discovery: [{}]", "  # replication: [...]  # without it all others"]
+    if covariates is None:
+        return "\n".join(lines).format("EUR")
+    labels = read_table(covariates)[stratum].value_counts() if stratum else pd.Series()
+    if len(labels) < 2:
+        return "\n".join(f"# {line}" for line in lines).format("EUR")
+    return "\n".join(lines).format(_scalar(str(labels.index[0])))
+
+
+def _choose_score(traits: Path | None, design: Design) -> str:
     if traits is None:
-        return "PGS000001"
+        return CURVE_TRAIT if design == "xu2025" else "PGS000001"
     table = read_table(traits, text_columns=("score", "trait", "domain"))
-    return str(table["score"].iloc[0]) if "score" in table and len(table) else "PGS000001"
+    if "score" not in table or not len(table):
+        return "PGS000001"
+    named = table["trait"].str.lower() == CURVE_TRAIT if "trait" in table else pd.Series(dtype=bool)
+    return str(table["score"][named].iloc[0] if named.any() else table["score"].iloc[0])
 
 
 def _scalar(text: str) -> str:

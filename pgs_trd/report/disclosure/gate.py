@@ -41,6 +41,9 @@ MATCH_COLUMNS = ("score", "n_rows", "n_matched", "match_rate", "weight_matched",
 FLOW_COUNTS = ["n_people_in", "n_people_out", "n_lost"]
 RISK_COUNTS = ["n_at_risk", "n_events_so_far"]
 TRUTH_COLUMNS = ("score", "trait", "contrast", "beta")
+PUBLISHED_COLUMNS = (
+    "source", "doi", "analysis", "trait", "unit", "ratio", "ci_low", "ci_high", "note", "score",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class DisclosedStudy:
     definitions: pd.DataFrame
     incidence: pd.DataFrame
     components: pd.DataFrame
+    published: pd.DataFrame
     further: tuple[FurtherTable, ...]
     threshold: int
     round_to: int
@@ -154,6 +158,7 @@ def disclose(results: StudyResults, *, threshold: int = 20, round_to: int = 1) -
         definitions=_known_columns(results.definitions, ("definition", "title")),
         incidence=disclose_incidence(results.incidence, threshold, log),
         components=disclose_components(results.components, threshold, log),
+        published=_known_columns(results.published, PUBLISHED_COLUMNS),
         further=further,
         threshold=threshold,
         round_to=round_to,

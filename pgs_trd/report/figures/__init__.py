@@ -8,6 +8,7 @@ from pgs_trd.report.figures.forest import domain_forest, stratified_forest
 from pgs_trd.report.figures.groups import group_figure, incidence_figure
 from pgs_trd.report.figures.overview import overview_figure
 from pgs_trd.report.figures.planted import planted_figure
+from pgs_trd.report.figures.replication import replication_figure
 from pgs_trd.report.figures.specification import specification_figure
 from pgs_trd.report.figures.style import FigureFile
 from pgs_trd.report.figures.survival import survival_figure
@@ -22,6 +23,7 @@ __all__ = [
     "match_figure",
     "overview_figure",
     "planted_figure",
+    "replication_figure",
     "specification_figure",
     "stratified_forest",
     "survival_figure",

@@ -195,7 +195,7 @@ def stratified_forest(
         f"Forest plot of {len(scores)} scores in {rows['stratum'].nunique()} strata with pooled "
         "estimates. All numbers are in the tables.",
         height=HEAD_AND_FOOT + ROW * 1.1 * len(blocks),
-        paint=lambda figure: _paint_strata(figure, blocks),
+        paint=lambda figure: paint_blocks(figure, blocks),
     )
 
 
@@ -206,7 +206,8 @@ def _pooled_label(row: pd.Series) -> str:
     return "pooled, I² withheld" if row.get("n_strata", 0) > 1 else "pooled"
 
 
-def _paint_strata(figure: Figure, blocks: Sequence[tuple[str, pd.Series | None, str]]) -> None:
+def paint_blocks(figure: Figure, blocks: Sequence[tuple[str, pd.Series | None, str]]) -> None:
+    """Draw lines of a label, an estimate (None: a heading) and its kind: stratum or pooled."""
     axes = add_axes(figure, left=LEFT, right=RIGHT, bottom=0.5, top=0.2)
     low, high = _limits(pd.DataFrame([row for _, row, _ in blocks if row is not None]))
     ratio_axis(axes, low, high)
