@@ -88,10 +88,11 @@ def check(study: StudyFile) -> None:
 
     Example: pgs-trd check study.yaml
     """
+    from pgs_trd.steps.inputs import list_weight_files
     from pgs_trd.study import check_study
 
     config = check_study(study)
-    n_weights = len(config.weights)
+    n_weights = len(list_weight_files(config.weights))
     typer.echo(
         f"{study.name}: no faults; {n_weights:,} weight "
         f"{'file' if n_weights == 1 else 'files'}, {len(config.contrasts)} contrasts"

@@ -211,8 +211,6 @@ def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
 
 
 def _replication_faults(config: StudyConfig, strata: list[str]) -> Iterator[Fault]:
-    if config.replication is None:
-        return
     roles = config.replication.model_dump(exclude_none=True)
     for role, names in roles.items():
         for number, name in enumerate(names):
@@ -222,6 +220,10 @@ def _replication_faults(config: StudyConfig, strata: list[str]) -> Iterator[Faul
                     f"replication.{role}: {name!r} is no stratum of the study, which has "
                     f"{', '.join(strata)}",
                 )
+    if config.replication.discovery is None:
+        if config.replication.replication:
+            yield Fault(("replication",), "replication: in which strata is it discovered?")
+        return
     discovery = set(config.replication.discovery)
     others = config.replication.replication or [name for name in strata if name not in discovery]
     if both := discovery & set(others):

@@ -208,6 +208,6 @@ def _conventions(
         "ties": cox["ties"],
         "meta_method": config.models.meta_method,
         "planned_scores": config.models.planned_scores,
-        **(config.replication.model_dump() if config.replication else {}),
+        **config.replication.model_dump(),
         "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

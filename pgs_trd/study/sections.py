@@ -217,12 +217,12 @@ class Replication(Section):
     Attributes
     ----------
     discovery
-        Strata whose pooled estimates are tested.
+        Strata whose pooled estimates are tested; None for a study without replication.
     replication
         Strata in which the significant ones are tested again; None is all others.
     """
 
-    discovery: list[str] = Field(min_length=1)
+    discovery: list[str] | None = Field(default=None, min_length=1)
     replication: list[str] | None = Field(default=None, min_length=1)
 
 
@@ -321,7 +321,7 @@ class StudyConfig(Section):
     scoring: Scoring = Scoring()
     trials: Trials = Trials()
     models: Models = Models()
-    replication: Replication | None = None
+    replication: Replication = Replication()
     sensitivity: Sensitivity = Sensitivity()
     published: str | None = None
     disclosure: Disclosure = Disclosure()

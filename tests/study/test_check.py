@@ -135,3 +135,31 @@ def test_schema__in_the_docs_is_the_one_that_is_printed():
 
     assert json.loads(printed) == study_schema()
     assert SCHEMA.read_text() == printed
+
+
+@pytest.mark.parametrize(
+    ("roles", "told"),
+    [
+        ({"discovery": ["EUR", "SAS"]}, "replication.discovery: 'SAS' is no stratum of the study"),
+        ({"discovery": ["EUR"], "replication": ["EUR"]}, "EUR cannot be both"),
+        ({"replication": ["EUR"]}, "in which strata is it discovered"),
+        ({"discovery": ["AFR", "EAS", "EUR"]}, "no stratum is left to replicate in"),
+    ],
+)
+def test_check__finds_strata_that_cannot_replicate(study, tmp_path: Path, roles, told: str):
+    """An effect does not come back in the people in whom it was found."""
+    with pytest.raises(UsageError, match=told):
+        check(study | {"replication": roles}, tmp_path)
+
+
+def test_check__finds_files_of_records_and_published_effects(study, tmp_path: Path):
+    """Code lists, enrolment and literature would else be missed after the scoring."""
+    study["records"] |= {"codelists": ["lists"], "enrolment": "enrolment.tsv"}
+
+    with pytest.raises(UsageError) as caught:
+        check(study | {"published": "xu2024"}, tmp_path)
+
+    message = str(caught.value)
+    assert f"no such file: {tmp_path / 'lists'}" in message
+    assert f"no such file: {tmp_path / 'enrolment.tsv'}" in message
+    assert "no published effects 'xu2024' and no table; there are: xu2025" in message

@@ -56,7 +56,6 @@ def test_design__asks_for_what_the_paper_did(designed: Path):
     assert config.models.planned_scores == 61
     assert config.sensitivity.grid == "grid"
     assert config.sensitivity.within == "sex"
-    assert config.replication is not None
     people = read_table(config.covariates.file)["ancestry"].value_counts()
     assert config.replication.discovery == [people.index[0]]
 
