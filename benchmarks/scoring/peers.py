@@ -81,16 +81,21 @@ def our_program() -> str:
     return str(Path(sys.executable).with_name("pgs-trd"))
 
 
-def find_plink2() -> str | None:
+def find_plink2(named: str | None = None) -> str | None:
     """Give the plink2 program itself, not a shell script that chooses among builds."""
+    if named is not None:
+        found = shutil.which(named)
+        if found is None:
+            raise SystemExit(f"--plink2 {named}: no such program")
+        return found
     direct = Path("/usr/lib/plink2/plink2-avx2")
     has_avx2 = "avx2" in _read(Path("/proc/cpuinfo"))
     return str(direct) if direct.exists() and has_avx2 else shutil.which("plink2")
 
 
-def install_plink2() -> str | None:
-    """Give plink2, installed with apt-get if that is possible; else say how to have it."""
-    program = find_plink2()
+def install_plink2(named: str | None = None) -> str | None:
+    """Give plink2, the one named or installed with apt-get; else say how to have it."""
+    program = find_plink2(named)
     if program is not None:
         return program
     if shutil.which("apt-get") and os.geteuid() == 0:
@@ -122,7 +127,9 @@ def plink2(
     # With BLAS threads of its own beside plink2's, OpenBLAS gets slower.
     environment = {"OPENBLAS_NUM_THREADS": "1"}
     if blas in BLAS:
-        environment["LD_LIBRARY_PATH"] = str(BLAS[blas])
+        # After the folders that the user names, where a plink2 of their own may have libraries.
+        folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), str(BLAS[blas])]
+        environment["LD_LIBRARY_PATH"] = ":".join(filter(None, folders))
     return Command(
         f"plink2, {blas}",
         [

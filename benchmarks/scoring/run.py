@@ -113,16 +113,20 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--plink2", metavar="PATH", help="the plink2 to compare with; default: "
+                        "that of the PATH, its AVX2 build if Debian's")  # fmt: skip
     parser.add_argument("--blas", nargs="+", choices=["OpenBLAS", "reference BLAS"],
                         help="of plink2; default: the best that is there")  # fmt: skip
     options = parser.parse_args()
-    program = install_plink2()
+    program = install_plink2(options.plink2)
     print(f"{describe_machine()}; {options.threads} threads, files in the page cache")
     print(version(our_program()))
+    peer = "plink2"
     if program is not None:
-        print(f"{version(program)}; BLAS there: {', '.join(available_blas(program))}")
+        peer = version(program)
+        print(f"{program}; BLAS there: {', '.join(available_blas(program))}")
     print(
-        "\n| | pgs-trd wall / cpu s | MiB | plink2 wall / cpu s | MiB | ratio of wall "
+        f"\n| | pgs-trd wall / cpu s | MiB | {peer} wall / cpu s | MiB | ratio of wall "
         "| ratio of MiB |\n|---|---|---|---|---|---|---|"
     )
     for form in options.forms:

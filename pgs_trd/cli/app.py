@@ -81,3 +81,6 @@ def main() -> None:
         for note in getattr(error, "__notes__", ()):
             typer.echo(f"  {note}", err=True)
         sys.exit(error.exit_code)
+    finally:
+        # The interpreter would search all that was ever loaded for garbage once more.
+        gc.freeze()

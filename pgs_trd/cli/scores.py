@@ -99,7 +99,7 @@ By = Annotated[
 CheckFrequencies = Annotated[
     bool,
     typer.Option(
-        "--check-frequencies",
+        "--check-frequencies/--no-check-frequencies",
         help="Compare the weight file's allele frequencies with those of the genotypes.",
     ),
 ]
@@ -117,7 +117,7 @@ def match(
     min_overlap: MinOverlap = 0.75,
     by: By = "position",
     chain: Chain = None,
-    check_frequencies: CheckFrequencies = False,
+    check_frequencies: CheckFrequencies = True,
     p_thresholds: Thresholds = None,
     keep: Keep = None,
     remove: Remove = None,
@@ -189,7 +189,7 @@ def score(
         bool,
         typer.Option("--small-sample", help="Take frequencies from fewer than 50 people."),
     ] = False,
-    check_frequencies: CheckFrequencies = False,
+    check_frequencies: CheckFrequencies = True,
     p_thresholds: Thresholds = None,
     chain: Chain = None,
     part: Annotated[

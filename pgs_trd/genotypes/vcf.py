@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from pgs_trd.errors import DataError, UsageError
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import _decode
 from pgs_trd.genotypes.decoding import Piece, decode_blocks
 from pgs_trd.genotypes.plink1 import check_people
@@ -40,6 +41,7 @@ HALF_CALLS: tuple[HalfCalls, ...] = ("missing", "haploid", "reference", "error")
 # The empty block that ends every file that bgzip finished (SAM specification, 4.1.2).
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 MAX_ALLELES = 254
+REFERENCE_BLOCKS = ("<NON_REF>", "<*>")
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,11 @@ def open_vcf(
         If there is no such file, or `half_calls` is none of the known.
     DataError
         If the file is damaged, holds no people, or a person twice.
+
+    Warns
+    -----
+    PgsTrdWarning
+        If records are reference blocks (gVCF).
     """
     if not path.is_file():
         raise UsageError(f"no such file: {path}")
@@ -204,11 +211,27 @@ def open_vcf(
     text = None if _is_bcf(path) else open_text(path)
     if text is None:
         variants, record, alternative = read_records(path)
+        _warn_of_blocks(variants, path)
         return HtslibSource((path,), samples, variants, chosen, half_calls, record, alternative)
     variants, record, alternative, lines = read_sites(text, chosen)
+    _warn_of_blocks(variants, path)
     return VcfSource(
         (path,), samples, variants, chosen, half_calls, text, lines, record, alternative
     )
+
+
+def _warn_of_blocks(variants: pd.DataFrame, path: Path) -> None:
+    """Warn of records that stand for many positions and name the reference of the first only."""
+    is_alone = ~variants["site"].duplicated(keep=False)
+    n_blocks = int((is_alone & variants["counted_allele"].isin(REFERENCE_BLOCKS)).sum())
+    if n_blocks:
+        warnings.warn(
+            f"{path.name}: is a gVCF: {n_blocks:,} records are reference blocks, and positions "
+            "inside them count as absent, since their alleles are not written; write them out "
+            "(bcftools convert --gvcf2vcf --fasta-ref), or take jointly called genotypes",
+            PgsTrdWarning,
+            stacklevel=4,
+        )
 
 
 def _is_bcf(path: Path) -> bool:

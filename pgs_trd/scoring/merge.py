@@ -16,11 +16,13 @@ import pandas as pd
 from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError, join_faults
 from pgs_trd.scoring.parts import ScorePart, read_part
 from pgs_trd.scoring.passes import Scores
+from pgs_trd.weights.frequencies import note_swapped
 from pgs_trd.weights.reasons import REASONS, STATUSES
 
 StatusArray = npt.NDArray[np.int8]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 MATCHED = STATUSES.index("matched")
 ABSENT = tuple(STATUSES.index(s) for s in ("chromosome_absent", "position_absent", "id_absent"))
@@ -248,6 +250,7 @@ def _summarise(
         for share in SHARES
         if all(share in part.summary.columns for part in parts)
     }
+    r = _mean_r(parts)
     for place, (name, count) in enumerate(counts.items()):
         n_rows, n_matched = int(count.sum()), int(count[MATCHED])
         rate = n_matched / n_rows if n_rows else float("nan")
@@ -260,13 +263,28 @@ def _summarise(
                 "match_rate": rate,
                 **{column: int(count[i]) for column, i in n_columns},
                 **{share: values[place] for share, values in shares.items()},
-                # Of all rows it cannot be had from those of the parts.
-                "frequency_r": float("nan"),
+                "frequency_r": r[place],
                 "status": "ok" if is_ok else "failed",
-                "verdict": _verdict(count, len(parts), is_ok),
+                "verdict": "; ".join(
+                    filter(None, [_verdict(count, len(parts), is_ok), note_swapped(r[place])])
+                ),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _mean_r(parts: Sequence[ScorePart]) -> FloatArray:
+    """Give the mean of the parts' frequency correlations by score, weighted by matched rows."""
+    r, n = (
+        np.stack([part.summary[name].to_numpy(dtype=np.float64) for part in parts])
+        for name in ("frequency_r", "n_matched")
+    )
+    n[np.isnan(r)] = 0.0
+    total = n.sum(axis=0)
+    mean: FloatArray = np.divide(
+        np.nansum(r * n, axis=0), total, out=np.full(len(total), np.nan), where=total > 0
+    )
+    return mean
 
 
 def _verdict(count: IntArray, n_parts: int, is_ok: bool) -> str:

@@ -80,7 +80,7 @@ def score(
     frequencies: pd.DataFrame | None = None,
     male_x: MaleX = "0..2",
     small_sample: bool = False,
-    check_frequencies: bool = False,
+    check_frequencies: bool = True,
     threads: int | None = None,
     block_size: int | None = None,
     progress: Callable[[float], None] | None = None,

@@ -43,7 +43,7 @@ def match_step(
     palindromes: Palindromes = "drop",
     min_overlap: float = 0.75,
     by: MatchBy = "position",
-    check_frequencies: bool = False,
+    check_frequencies: bool = True,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Match weight files to genotypes; write the match table and its summary.
@@ -96,7 +96,7 @@ def score_step(
     scale: Scale = "none",
     male_x: MaleX = "0..2",
     read_freq: Path | None = None,
-    check_frequencies: bool = False,
+    check_frequencies: bool = True,
     small_sample: bool = False,
     averages: bool = False,
     part: bool = False,

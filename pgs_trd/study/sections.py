@@ -69,7 +69,7 @@ class Scoring(Section):
     male_x: Literal["0..2", "0..1"] = "0..2"
     read_freq: Path | None = None
     small_sample: bool = False
-    check_frequencies: bool = False
+    check_frequencies: bool = True
     p_thresholds: list[PValue] | None = Field(default=None, min_length=1)
     chain: Path | None = None
     keep: Path | None = None

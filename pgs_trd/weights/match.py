@@ -55,7 +55,7 @@ def match_variants(
     by: MatchBy = "position",
     chain: Chain | str | Path | None = None,
     genome_build: str | None = None,
-    check_frequencies: bool = False,
+    check_frequencies: bool = True,
 ) -> Match:
     """Find the genotype row of every weight row, or say why there is none.
 

@@ -22,7 +22,12 @@ from pgs_trd.weights.builds import (
 )
 from pgs_trd.weights.codes import BoolArray, Codes, IntArray, to_codes
 from pgs_trd.weights.evidence import Evidence, gather_evidence
-from pgs_trd.weights.frequencies import correlate_frequencies, settle_by_frequency
+from pgs_trd.weights.frequencies import (
+    ObservedFrequencies,
+    correlate_frequencies,
+    note_swapped,
+    settle_by_frequency,
+)
 from pgs_trd.weights.ids import NO_ID
 from pgs_trd.weights.index import (
     NO_PLACE,
@@ -60,8 +65,8 @@ class FileMatch:
     is_matched : (n_rows,)
         Whether the row has a target.
     frequency_correlation
-        Of stated with observed frequencies of the effect allele; NaN unless asked
-        for and known.
+        Of stated with observed frequencies of the effect allele; NaN if not known, or
+        not asked for.
     evidence
         About the genome build, where positions are absent in the main.
     summary, examples
@@ -138,7 +143,7 @@ class Matcher:
         contigs, where the genotype file states them.
     check_frequencies
         Compare the effect allele frequencies that the weight file states with those of
-        the genotypes. Reads up to 20,000 variants a file.
+        the genotypes. Reads some 1,000 variants.
 
     Raises
     ------
@@ -157,7 +162,7 @@ class Matcher:
         by: MatchBy = "position",
         chain: Chain | str | Path | None = None,
         genome_build: str | None = None,
-        check_frequencies: bool = False,
+        check_frequencies: bool = True,
     ) -> None:
         _check_options(palindromes, min_overlap, by)
         self._genotypes = genotypes
@@ -168,6 +173,7 @@ class Matcher:
         self._build = _genotype_build(genotypes, genome_build)
         make_index = index_by_position if by == "position" else index_by_id
         self._index: TargetIndex = make_index(genotypes.variants)
+        self._observed = ObservedFrequencies(genotypes)
 
     def match(self, file: Weights, number: int = 0) -> FileMatch:
         """Match one weight file.
@@ -190,7 +196,7 @@ class Matcher:
         outcome.forget_unmatched()
         r = float("nan")
         if self._check_frequencies:
-            r = correlate_frequencies(self._genotypes, file.variants, outcome)
+            r = correlate_frequencies(self._observed, file.variants, outcome)
         return FileMatch(
             target=outcome.target,
             swapped=outcome.swapped,
@@ -256,7 +262,7 @@ class Matcher:
             outcome.set_status(rows, "palindromic")
         elif self._palindromes == "frequency":
             stated = file.variants["effect_allele_frequency"].to_numpy(dtype=np.float64)
-            settle_by_frequency(self._genotypes, stated, outcome, rows)
+            settle_by_frequency(self._observed, stated, outcome, rows)
         refuse_shared_alleles(self._index, outcome, rows)
 
     def _summarise(
@@ -294,12 +300,8 @@ class Matcher:
         )
 
     def _notes(self, outcome: Outcome, r: float) -> list[str]:
-        notes = []
-        if r < 0:
-            notes.append(
-                "effect allele frequencies run against those of the genotypes "
-                f"(r = {r:.2f}): effect and other allele may be swapped in the weight file"
-            )
+        swapped = note_swapped(r)
+        notes = [] if swapped is None else [swapped]
         if self._palindromes == "frequency":
             unknown = outcome.count_reason("palindromic_no_frequency")
             if unknown:

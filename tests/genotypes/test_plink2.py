@@ -38,6 +38,13 @@ def write_fileset(folder, *, pvar=PVAR, psam=PSAM, dosages=None):
     return prefix
 
 
+def pack_calls(row):
+    return bytes(
+        sum(int(code) << (2 * k) for k, code in enumerate(row[start : start + 4]))
+        for start in range(0, len(row), 4)
+    )
+
+
 def copies_of(source, **options):
     blocks = list(source.blocks(np.arange(len(source.variants)), **options))
     return np.concatenate([unpack_codes(block.codes, len(source.samples)) for block in blocks])
@@ -47,18 +54,40 @@ def test_open_genotypes__reads_a_pgen_of_fixed_width(tmp_path):
     """Mode 02 has no index: two bits a call, how many ALT, 3 missing; its size tells damage."""
     prefix = write_fileset(tmp_path)
     path = prefix.with_name("small.set.pgen")
-    bits = np.where(CALLS < 0, 3, CALLS).astype(np.uint8)
-    packed = bytes(
-        int(sum(int(code) << (2 * k) for k, code in enumerate(row[start : start + 4])))
-        for row in bits
-        for start in (0, 4)
-    )
+    packed = b"".join(pack_calls(row) for row in np.where(CALLS < 0, 3, CALLS))
     head = b"\x6c\x1b\x02" + np.array([2, 5], dtype="<u4").tobytes() + b"\x40"
     path.write_bytes(head + packed)
 
     assert_array_equal(copies_of(open_genotypes(path)), np.where(CALLS < 0, -1, CALLS))
     path.write_bytes(head + packed[:-1])
     with pytest.raises(DataError, match=r"15 bytes found, 16 expected"):
+        open_genotypes(path)
+
+
+@pytest.mark.parametrize("mode", [3, 4])
+def test_open_genotypes__reads_dosages_of_fixed_width(tmp_path, mode):
+    """Modes 03 and 04: calls, then 16 bits a dosage, then (04) 16 bits a difference of phase.
+
+    plink2 2.00a3.5 exports the same dosages of these bytes.
+    """
+    prefix = write_fileset(tmp_path)
+    path = prefix.with_name("small.set.pgen")
+    dosages = np.array([[0, 0.5, 2, np.nan, 1], [1.25, 2, 0, 0.0625, np.nan]], dtype=np.float32)
+    calls = np.array([[0, 3, 2, 3, 1], [3, 2, 0, 0, 3]])
+    records = b"".join(
+        pack_calls(row)
+        + np.where(np.isnan(dosage), 65_535, 16_384 * np.nan_to_num(dosage)).astype("<u2").tobytes()
+        + bytes(2 * 5 * (mode == 4))
+        for row, dosage in zip(calls, dosages, strict=True)
+    )
+    head = bytes([0x6C, 0x1B, mode]) + np.array([2, 5], dtype="<u4").tobytes() + b"\x40"
+    path.write_bytes(head + records)
+
+    (block,) = open_genotypes(path).blocks(np.arange(2))
+
+    assert_array_equal(block.dosages, dosages)
+    path.write_bytes(head + records[:-1])
+    with pytest.raises(DataError, match=r"Unexpected .pgen file size"):
         open_genotypes(path)
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from pgs_trd.errors import DataError, PgsTrdError, UsageError
+from pgs_trd.errors import DataError, PgsTrdError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource, count_alleles, open_genotypes, unpack_codes
 from tests.genotypes.conftest import VCF_HEADER
 from tests.genotypes.test_damage import block_gzip
@@ -49,17 +49,33 @@ def test_open_genotypes__gives_one_row_for_each_alternative_and_keeps_their_numb
     path = vcf_file(
         ("1", "10", "A", "C,*,G", "GT", "0/1", "1/3", "2/3", "3/3"),
         ("1", "20", "A", ".", "GT", "0/0", "0/0", "0/0", "0/0"),
-        ("1", "30", "A", "<NON_REF>", "GT", "0/1", "0/0", "0/0", "0/0"),
+        ("1", "30", "A", "T,<NON_REF>", "GT", "0/2", "0/0", "0/0", "0/0"),
     )
 
     source = open_genotypes(path)
 
-    assert source.variants["counted_allele"].tolist() == ["C", "*", "G", "<NON_REF>"]
+    assert source.variants["counted_allele"].tolist() == ["C", "*", "G", "T", "<NON_REF>"]
     assert source.variants["site"].nunique() == 2
     assert_array_equal(
         unpack_codes(only_block(source).codes, 4),
-        [[1, 1, 0, 0], [0, 0, 1, 0], [0, 1, 1, 2], [1, 0, 0, 0]],
+        [[1, 1, 0, 0], [0, 0, 1, 0], [0, 1, 1, 2], [0, 0, 0, 0], [1, 0, 0, 0]],
     )
+
+
+@pytest.mark.parametrize("ending", [".vcf", ".bcf"])
+@pytest.mark.parametrize("block", ["<NON_REF>", "<*>"])
+def test_open_genotypes__says_that_a_vcf_holds_reference_blocks(vcf_file, ending, block):
+    """Positions inside a block are hom-ref, but of which base the file does not say."""
+    path = vcf_file(
+        ("1", "10", "A", f"C,{block}", "GT", "0/1", "0/0", "0/0", "0/0"),
+        ("1", "11", "A", block, "GT", "0/0", "0/0", "0/0", "0/0"),
+        ("1", "90", "A", block, "GT", "0/0", "0/0", "0/0", "0/0"),
+    )
+    if ending == ".bcf":
+        path = to_bcf(path)
+
+    with pytest.warns(PgsTrdWarning, match="is a gVCF: 2 records are reference blocks"):
+        open_genotypes(path)
 
 
 def test_blocks__skip_records_and_may_split_a_site(vcf_file):

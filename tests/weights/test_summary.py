@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from pgs_trd.weights import Matcher, match_variants, read_weights
+from pgs_trd.genotypes import count_alleles
+from pgs_trd.weights import Matcher, frequencies, match_variants, read_weights
 
 
 def test_summary__weighs_what_was_lost(genotypes_of, weights_of):
@@ -106,13 +107,35 @@ def test_check_frequencies__finds_swapped_allele_columns(genotypes_of, tmp_path,
         tmp_path / "w.tsv", 1 - frequency if turn else frequency, alleles=alleles
     )
 
-    matched = Matcher(genotypes, check_frequencies=True).match(weights)
+    matched = Matcher(genotypes).match(weights)
 
     assert_allclose(matched.frequency_correlation, r, rtol=1e-10)
     assert_allclose(matched.summary["frequency_r"], r, rtol=1e-10)
     warns = "effect and other allele may be swapped" in matched.summary["verdict"].item()
     assert warns == (r < 0)
-    assert np.isnan(Matcher(genotypes).match(weights).frequency_correlation)
+    unasked = Matcher(genotypes, check_frequencies=False).match(weights)
+    assert np.isnan(unasked.frequency_correlation)
+
+
+def test_check_frequencies__reads_a_variant_once_for_all_files(genotypes_of, tmp_path, monkeypatch):
+    """61 files over the same variants: to decode these 61 times would cost more than scoring."""
+    n_rows = 3_000
+    copies = np.random.default_rng(1).integers(0, 3, (n_rows, 60)).astype(np.int8)
+    places = [("1", 10 * k, "A", "C") for k in range(1, n_rows + 1)]
+    matcher = Matcher(genotypes_of(*places, copies=copies))
+    weights = frequency_file(tmp_path / "w.tsv", copies.mean(axis=1) / 2)
+    read: list[int] = []
+
+    def count(genotypes, rows):
+        read.extend(rows)
+        return count_alleles(genotypes, rows)
+
+    monkeypatch.setattr(frequencies, "count_alleles", count)
+    correlations = [matcher.match(weights, number).frequency_correlation for number in range(3)]
+
+    assert_allclose(correlations, 1, rtol=1e-10)
+    assert len(read) == len(set(read))
+    assert 900 < len(read) < 1_100
 
 
 def test_verdict__warns_where_palindromes_cannot_be_settled(genotypes_of, tmp_path):
