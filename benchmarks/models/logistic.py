@@ -3,8 +3,8 @@
 Each peer that is installed fits some of the models and is scaled up; its standard errors are
 compared with ours, because the ratio of two programs that compute different numbers would say
 nothing. R's own errors are those of the last but one step, so it is told to go on to 1e-14.
-plink2 takes scores as dosages from 0 to 2 in steps of 2**-14, is timed as a whole process, and
-in Debian's build computes in single precision.
+plink2 takes scores as dosages from 0 to 2 in steps of 2**-14 and is timed as a whole process. Which
+version it is stands in its line: a3.5 computes in single precision, a.6.9 in double.
 
     python benchmarks/models/logistic.py                   # 125,000 people, 61 scores
     python benchmarks/models/logistic.py --people 290000
@@ -113,10 +113,11 @@ def with_plink2(outcome, scores, covariates, n_threads: int, n_runs: int) -> Run
         return best(lambda: _glm(folder, n_threads) * 2 / wide, n_runs)
 
 
-def _plink2(folder: str, *arguments: str) -> None:
+def _plink2(folder: str | None, *arguments: str) -> str:
     done = subprocess.run(["plink2", *arguments], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"plink2: {done.stderr}")
+    return done.stdout
 
 
 def _glm(folder: str, n_threads: int) -> np.ndarray:
@@ -163,9 +164,10 @@ def main() -> None:
         for name, run in run_r(R_PROGRAM, {"data": table}).items():
             report(name, run, asked.scores, runs[", Firth" if "Firth" in name else ""])
     if shutil.which("plink2"):
+        version = _plink2(None, "--version").split()[1]
         for n_threads, mine in ((2, ""), (1, ", one thread")):
             run = with_plink2(*data, n_threads, 2)
-            report(f"plink2 --glm, {n_threads} threads", run, asked.scores, runs[mine])
+            report(f"plink2 {version}, {n_threads} threads", run, asked.scores, runs[mine])
     print(f"peak memory of this process {peak_gib():.2f} GiB")
 
 

@@ -122,11 +122,12 @@ def area(rng: Rng) -> Found:
     return tuple(float(row[name]) for name in ("auc", "se", "ci_low", "ci_high"))
 
 
-def pooled(method: str, interval: str, ends: str = "ci") -> Estimator:
+def pooled(method: str, interval: str, ends: str = "ci", *, alike: bool = False) -> Estimator:
     """Pool 8 strata of mean 0.3 and spread 0.1; `ends` "prediction" for one more stratum."""
+    smallest, largest = (0.1, 0.1) if alike else (0.05, 0.2)
 
     def estimate(rng: Rng) -> Found:
-        se = np.exp(rng.uniform(np.log(0.05), np.log(0.2), 8))
+        se = np.exp(rng.uniform(np.log(smallest), np.log(largest), 8))
         table = pd.DataFrame({"test": 0, "beta": rng.normal(BETA, np.hypot(se, 0.1)), "se": se})
         row = models.meta_analyse(table, by=["test"], method=method, interval=interval).iloc[0]
         low, high = row[f"{ends}_low"], row[f"{ends}_high"]
@@ -214,7 +215,12 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "meta, DL, Wald": pooled("dl", "wald"),
     "meta, REML, Wald": pooled("reml", "wald"),
     "meta, REML, Hartung-Knapp": pooled("reml", "hartung_knapp"),
+    "meta, REML, Hartung-Knapp, strata alike": pooled("reml", "hartung_knapp", alike=True),
+    "meta, REML, Hartung-Knapp with floor": pooled("reml", "hartung_knapp_floor"),
     "meta, REML, Hartung-Knapp, prediction": pooled("reml", "hartung_knapp", "prediction"),
+    "meta, REML, Hartung-Knapp with floor, prediction": pooled(
+        "reml", "hartung_knapp_floor", "prediction"
+    ),
     "meta, tau2, Q-profile": Estimator(0.01, tau_squared),
     "misclassified label": Estimator(BETA, misclassified),
     "empirical null, 50 controls": Estimator(BETA, calibrated),

@@ -59,10 +59,15 @@ def logistic_cluster(se: str):
     return in_studies(fit)
 
 
-def logistic_interaction(rng: Rng, n: int) -> pd.Series:
-    draw = draw_cases(rng, 1000, n)
-    fits = models.fit_logistic(draw.outcome, draw.scores, draw.covariates, interaction="sex")
-    return fits.loc[fits["term"].str.endswith(":sex"), "p_value"]
+def logistic_interaction(interval: str):
+    def fit(rng: Rng, n: int) -> pd.Series:
+        draw = draw_cases(rng, 1000, n)
+        fits = models.fit_logistic(
+            draw.outcome, draw.scores, draw.covariates, interaction="sex", interval=interval
+        )
+        return fits.loc[fits["term"].str.endswith(":sex"), "p_value"]
+
+    return in_studies(fit)
 
 
 def logistic_weighted(rng: Rng, n: int) -> pd.Series:
@@ -163,9 +168,13 @@ def cox_periods(rng: Rng, n: int) -> pd.Series:
     return periods.drop_duplicates("score")["heterogeneity_p"]
 
 
-def fine_gray(rng: Rng, n: int) -> pd.Series:
-    draw = draw_competing(rng, 600, n)
-    return models.fit_fine_gray(draw.duration, draw.event, draw.scores, draw.covariates)["p_value"]
+def fine_gray(n_people: int):
+    def fit(rng: Rng, n: int) -> pd.Series:
+        draw = draw_competing(rng, n_people, n)
+        fits = models.fit_fine_gray(draw.duration, draw.event, draw.scores, draw.covariates)
+        return fits["p_value"]
+
+    return in_studies(fit)
 
 
 def _groups(rng: Rng) -> tuple[Draw, np.ndarray]:
@@ -192,11 +201,16 @@ def area_gain(rng: Rng) -> float:
     return float(models.auc(outcome, pair[:, 1], base=pair[:, 0])["p_value"].iloc[0])
 
 
-def pooled(column: str, *, tau: float, n_strata: int = 8, **options):
-    """Pool strata of unlike size whose effects have mean 0 and spread `tau`."""
+def pooled(column: str, *, tau: float, alike: bool = False, **options):
+    """Pool eight strata whose effects have mean 0 and spread `tau`.
+
+    Their errors differ up to fourfold, or are alike.
+    """
+    n_strata = 8
 
     def run(rng: Rng, n_nulls: int) -> np.ndarray:
-        se = np.exp(rng.uniform(np.log(0.05), np.log(0.2), (n_nulls, n_strata)))
+        low, high = (0.1, 0.1) if alike else (0.05, 0.2)
+        se = np.exp(rng.uniform(np.log(low), np.log(high), (n_nulls, n_strata)))
         beta = rng.normal(0, np.hypot(se, tau))
         table = pd.DataFrame(
             {
@@ -306,8 +320,10 @@ NULLS: Mapping[str, Callable[[Rng, int], np.ndarray]] = {
     "logistic, Firth, profile": logistic(method="firth", interval="profile"),
     "logistic, HC0": logistic(se="HC0"),
     "logistic, HC1": logistic(se="HC1"),
+    "logistic, HC3": logistic(se="HC3"),
     "logistic, families, cluster": logistic_cluster("cluster"),
-    "logistic, score x sex": in_studies(logistic_interaction),
+    "logistic, score x sex": logistic_interaction("wald"),
+    "logistic, score x sex, likelihood ratio": logistic_interaction("lr"),
     "logistic, weighted, HC0": in_studies(logistic_weighted),
     "multinomial, one class": multinomial("p_value"),
     "multinomial, one class, likelihood ratio": multinomial("p_value", interval="lr"),
@@ -328,7 +344,8 @@ NULLS: Mapping[str, Callable[[Rng, int], np.ndarray]] = {
     "PH test, global": one_by_one(ph_global),
     "Cox, score x log time": in_studies(cox_log_time),
     "Cox, periods alike": in_studies(cox_periods),
-    "Fine-Gray": in_studies(fine_gray),
+    "Fine-Gray": fine_gray(600),
+    "Fine-Gray, 2,400 people": fine_gray(2400),
     "log-rank": one_by_one(log_rank),
     "RMST difference": one_by_one(restricted_mean),
     "AUC, gain": one_by_one(area_gain),
@@ -342,6 +359,15 @@ NULLS: Mapping[str, Callable[[Rng, int], np.ndarray]] = {
     ),
     "meta, DL + Hartung-Knapp, tau = 0.1": pooled(
         "p_value", tau=0.1, method="dl", interval="hartung_knapp"
+    ),
+    "meta, REML + Hartung-Knapp, strata alike": pooled(
+        "p_value", tau=0.1, alike=True, method="reml", interval="hartung_knapp"
+    ),
+    "meta, REML + Hartung-Knapp with floor, tau = 0.1": pooled(
+        "p_value", tau=0.1, method="reml", interval="hartung_knapp_floor"
+    ),
+    "meta, REML + Hartung-Knapp with floor, tau = 0": pooled(
+        "p_value", tau=0.0, method="reml", interval="hartung_knapp_floor"
     ),
     "selection weights": in_studies(selection_weighted),
     "shared controls, difference": in_studies(shared_controls),

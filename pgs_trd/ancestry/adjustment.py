@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import linalg
 
-from pgs_trd.ancestry.distance import check_people, shared_components
+from pgs_trd.ancestry.distance import check_people, check_shared, shared_components
 from pgs_trd.errors import DataError, UsageError
 
 FloatArray = npt.NDArray[np.float64]
@@ -98,8 +98,8 @@ def fit_adjustment(
     UsageError
         If the method is none of the known.
     DataError
-        If there are fewer than ten people for each coefficient, a person occurs twice, or
-        the components are constant or collinear.
+        If there are fewer than ten people for each coefficient, a person occurs twice,
+        nobody has both scores and components, or these are constant or collinear.
 
     References
     ----------
@@ -110,6 +110,7 @@ def fit_adjustment(
         raise UsageError(f"method must be 'z_norm1' or 'z_norm2', got {method!r}")
     check_people("the scores to fit in", scores)
     check_people("the components", components)
+    check_shared("the scores to fit in", scores.index, "the components", components.index)
     names = shared_components(components, components, n_components)
     known = _finite(components[names]).reindex(scores.index).dropna()
     n_coefficients = _count_coefficients(1 + len(names), method)
@@ -172,9 +173,11 @@ def adjust_scores(
     Raises
     ------
     DataError
-        If a score or a component is none of those fitted, or a person occurs twice.
+        If a score or a component is none of those fitted, a person occurs twice, or nobody
+        has both scores and components.
     """
     check_people("the components", components)
+    check_shared("the scores", scores.index, "the components", components.index)
     absent = [str(name) for name in scores.columns if name not in adjustment.mean.index]
     if absent:
         raise DataError(

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from pgs_trd.ancestry.distance import (
     GroupShapes,
     check_people,
+    check_shared,
     describe_groups,
     distance_p_values,
     leave_one_out,
@@ -97,12 +98,13 @@ def assign_ancestry(
     UsageError
         If an option is out of range.
     DataError
-        If the components differ, a labelled person occurs twice, a group has no more people
-        than there are neighbours, or is named ``"unassigned"`` or ``"all"``.
+        If the components differ, a labelled person occurs twice, none has components, a group
+        has no more people than there are neighbours, or is named ``"unassigned"`` or ``"all"``.
     """
     _check_options(n_neighbours, min_probability, min_distance_p)
     check_people("the labels", labels)
     check_people("the labelled people", training)
+    check_shared("the labels", labels.index, "the labelled people", training.index)
     names = shared_components(components, training, n_components)
     values = training[names].to_numpy(dtype=np.float64)
     groups = labels.reindex(training.index)

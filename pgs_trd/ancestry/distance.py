@@ -53,6 +53,17 @@ def check_people(subject: str, table: pd.DataFrame | pd.Series) -> None:
         raise DataError(f"{n_repeated:,} of {len(table):,} rows of {subject} repeat a person")
 
 
+def check_shared(first: str, of_first: pd.Index, second: str, of_second: pd.Index) -> None:
+    """Raise a DataError if two tables with people have nobody in common."""
+    if not len(of_first) or not len(of_second) or of_first.isin(of_second).any():
+        return
+    kinds = f"{of_first.inferred_type} in {first}, {of_second.inferred_type} in {second}"
+    raise DataError(
+        f"none of the {len(of_first):,} people of {first} is among the {len(of_second):,} of "
+        f"{second}: write ids the same way in both (they are {kinds})"
+    )
+
+
 def genetic_distance(
     components: pd.DataFrame, training: pd.DataFrame, *, n_components: int | None = None
 ) -> pd.Series[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pgs_trd.ancestry.distance import check_people
+from pgs_trd.ancestry.distance import check_people, check_shared
 from pgs_trd.errors import DataError
 
 
@@ -37,10 +37,15 @@ def adjust_within_groups(
     Raises
     ------
     DataError
-        If a person has two groups, or the training scores lack a score.
+        If a person has two groups, nobody with scores has a group, or the training scores
+        lack a score.
     """
     check_people("the groups", groups)
     check_people("the groups to fit in", training_groups)
+    check_shared("the scores", scores.index, "the groups", groups.index)
+    check_shared(
+        "the training scores", training_scores.index, "their groups", training_groups.index
+    )
     absent = [str(name) for name in scores.columns if name not in training_scores.columns]
     if absent:
         raise DataError(f"the training scores lack {len(absent)} of {scores.shape[1]} scores")

@@ -94,7 +94,8 @@ def associate(
     strata: Strata = "",
     method: Method = "auto",
     se: Annotated[
-        Literal["model", "HC0", "HC1", "cluster"], typer.Option(help="Kind of standard error.")
+        Literal["model", "HC0", "HC1", "HC3", "cluster"],
+        typer.Option(help="Kind of standard error."),
     ] = "model",
     cluster: Cluster = "",
     interval: Annotated[

@@ -91,7 +91,7 @@ def associate(
         As in `fit_logistic`: Firth's fit takes the place of one without a finite
         maximum, and the status is "firth".
     se, cluster
-        "model", "HC0", "HC1" or "cluster", with a column of `covariates` as clusters.
+        "model", "HC0", "HC1", "HC3" or "cluster", with a column of `covariates` as clusters.
     min_events_per_parameter
         With fewer of the rarer outcome per coefficient a row has the status
         `too_few_events` and no numbers; 0 asks for nothing.

@@ -165,11 +165,9 @@ def fit_weighted_for_selection(
     -------
     fits
         As `fit_logistic`, with `n_effective`, the people that the weighted ones are
-        worth, (sum of weights)^2 / sum of squared weights [2]_. Errors are HC0 and
-        take the weights as known, which in large samples makes them too large rather
-        than too small [3]_. In samples worth few people they are too small: in
-        simulations a 5 % test rejected 6.7 % of nulls where the people were worth 335,
-        5.4 % where 1,240, 4.9 % where 3,000; truncation helps there.
+        worth, (sum of weights)^2 / sum of squared weights [2]_. Errors are HC3, because
+        few people may carry much of the weight, and take the weights as known, which in
+        large samples makes them too large rather than too small [3]_.
 
     Raises
     ------
@@ -193,7 +191,7 @@ def fit_weighted_for_selection(
         outcome,
         scores,
         covariates,
-        se="HC0",
+        se="HC3",
         weights=weights,
         confidence=confidence,
         threads=threads,

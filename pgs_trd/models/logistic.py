@@ -13,10 +13,9 @@ from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import FloatArray, IntArray
 from pgs_trd.models.inputs import Labels, Matrix, People, Vector, read_binary, read_scores
 from pgs_trd.models.logistic_likelihood import FirthLikelihood, GlmLikelihood
+from pgs_trd.models.sandwich import ERROR_NOTES, GlmErrors
 from pgs_trd.models.term_fits import (
-    ERROR_NOTES,
     STEP_TOLERANCE,
-    Errors,
     FitOptions,
     Interval,
     Method,
@@ -32,7 +31,7 @@ from pgs_trd.models.workers import Workers
 __all__ = ["ERROR_NOTES", "LogisticErrors", "LogisticMethod", "LogisticProblem", "fit_logistic"]
 
 LogisticMethod: TypeAlias = Literal["ml", "firth", "auto"]
-LogisticErrors: TypeAlias = Errors
+LogisticErrors: TypeAlias = GlmErrors
 
 METHODS: dict[str, tuple[Method, ...]] = {
     "ml": ("ml",),
@@ -81,8 +80,8 @@ def fit_logistic(
         with: outcome ~ covariates + score + score:covariate. There is a row for each
         of them; the row of the score itself is its effect where they are 0.
     se
-        "model", "HC0" (also called "robust"), "HC1" or "cluster"; Firth's fits have
-        "model" only.
+        "model", "HC0" (also called "robust"), "HC1", "HC3" [4]_ or "cluster"; Firth's
+        fits have "model" only.
     cluster : (n_people,)
         Labels of clusters, for `se="cluster"`; missing is out.
     interval
@@ -125,6 +124,7 @@ def fit_logistic(
     .. [1] Firth (1993) Biometrika 80:27.
     .. [2] Heinze and Schemper (2002) Statistics in Medicine 21:2409.
     .. [3] Venzon and Moolgavkar (1988) Applied Statistics 37:87.
+    .. [4] Long and Ervin (2000) The American Statistician 54:217.
 
     Examples
     --------
@@ -138,7 +138,14 @@ def fit_logistic(
     """
     if method not in METHODS:
         raise UsageError(f"method is {method!r}: it must be one of {get_args(LogisticMethod)}")
-    options = read_options(se, interval, confidence, min_events_per_parameter, cluster)
+    options = read_options(
+        se,
+        interval,
+        confidence,
+        min_events_per_parameter,
+        cluster,
+        known=get_args(GlmErrors),
+    )
     if method == "firth" and options.se != "model":
         raise UsageError(f"method 'firth' has model-based errors only, not se={options.se!r}")
     people = People()

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.linalg import cython_blas
+from scipy.special import expit
 
 from pgs_trd.models import _logistic
 from pgs_trd.models.arrays import FloatArray, IntArray
@@ -207,6 +208,47 @@ class GlmLikelihood:
 
         self._workers.map(run, self._design.n_people)
         return influence
+
+    def hat_values(self, beta: FloatArray, models: IntArray, variance: FloatArray) -> FloatArray:
+        """Give how far each person's fitted value follows the own outcome [1]_.
+
+        Parameters
+        ----------
+        beta : (n_models, n_parameters)
+            The estimates.
+        models
+            Which models these are.
+        variance : (n_models, n_parameters, n_parameters)
+            Inverse information there.
+
+        Returns
+        -------
+        hat : (n_models, n_people)
+            Their sum is the number of parameters.
+
+        References
+        ----------
+        .. [1] Pregibon (1981) Annals of Statistics 9:705.
+        """
+        hat = np.empty((len(models), self._design.n_people))
+
+        def run(start: int, end: int) -> None:
+            here = slice(start, end)
+            for row, model in enumerate(models):
+                columns = np.vstack([self._basis[:, here], self._own[:, model, here]])
+                linear = beta[row] @ columns
+                if self._data.offset is not None:
+                    linear += self._data.offset[here]
+                if FAMILIES[self._family] == "logistic":
+                    spread = expit(linear) * expit(-linear)
+                else:
+                    spread = np.exp(linear)
+                if self._data.weights is not None:
+                    spread *= self._data.weights[here]
+                hat[row, here] = spread * np.sum(columns * (variance[row] @ columns), axis=0)
+
+        self._workers.map(run, self._design.n_people)
+        return hat
 
     def _run(
         self,

@@ -16,8 +16,8 @@ from pgs_trd.models.arrays import FloatArray, IntArray
 from pgs_trd.models.inputs import Labels, Matrix, People, Vector, read_scores
 from pgs_trd.models.multinomial_likelihood import MultinomialLikelihood
 from pgs_trd.models.newton import solve_each
+from pgs_trd.models.sandwich import Errors
 from pgs_trd.models.term_fits import (
-    Errors,
     FitOptions,
     Interval,
     Method,

@@ -22,8 +22,8 @@ from pgs_trd.models.inputs import (
     read_vector,
 )
 from pgs_trd.models.ordinal_likelihood import OrdinalLikelihood
+from pgs_trd.models.sandwich import Errors
 from pgs_trd.models.term_fits import (
-    Errors,
     FitOptions,
     Interval,
     Method,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,8 @@ from pgs_trd.models.inputs import (
     read_vector,
 )
 from pgs_trd.models.logistic_likelihood import GlmLikelihood
+from pgs_trd.models.sandwich import GlmErrors
 from pgs_trd.models.term_fits import (
-    Errors,
     FitOptions,
     Interval,
     Method,
@@ -42,7 +42,7 @@ def fit_poisson(
     covariates: Matrix | None = None,
     *,
     interaction: str | Sequence[str] | None = None,
-    se: Errors | Literal["robust"] = "HC0",
+    se: GlmErrors | Literal["robust"] = "HC0",
     cluster: Labels | None = None,
     interval: Interval = "wald",
     weights: Vector | None = None,
@@ -63,8 +63,8 @@ def fit_poisson(
     scores, covariates, interaction, cluster, interval, confidence, threads
         As in `fit_logistic`.
     se
-        "HC0" (also called "robust"), "HC1", "cluster", or "model" for counts that
-        are Poisson's.
+        "HC0" (also called "robust"), "HC1", "HC3", "cluster", or "model" for counts
+        that are Poisson's.
     weights : (n_people,)
         Each person's factor in the log likelihood; 0 or NaN is out.
     offset : (n_people,)
@@ -90,7 +90,14 @@ def fit_poisson(
     ----------
     .. [1] Zou (2004) American Journal of Epidemiology 159:702.
     """
-    options = read_options(se, interval, confidence, min_events_per_parameter, cluster)
+    options = read_options(
+        se,
+        interval,
+        confidence,
+        min_events_per_parameter,
+        cluster,
+        known=get_args(GlmErrors),
+    )
     people = People()
     columns = read_scores(people, scores)
     inputs = read_term_inputs(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from pgs_trd.ancestry.distance import check_shared
 from pgs_trd.errors import DataError, UsageError
 from pgs_trd.models.arrays import BoolArray, FloatArray
 from pgs_trd.models.inputs import People, read_covariates, read_scores, read_vector
@@ -78,7 +79,7 @@ def portability_table(
         If neither strata nor distance is given, a number is out of range, or a person
         occurs twice in a table.
     DataError
-        If nobody has outcome and covariates, or a distance; or a value is infinite.
+        If nobody has outcome and covariates, a stratum or a distance; or a value is infinite.
     """
     if strata is None and distance is None:
         raise UsageError("give strata or distance: by what should people be grouped?")
@@ -93,6 +94,8 @@ def portability_table(
     people = people.intersection(covariates.index[~np.isnan(x).any(axis=1)])
     if not len(people):
         raise DataError("nobody has an outcome, scores and all covariates")
+    if strata is not None:
+        check_shared("the scores", people, "the strata", strata.index)
     x = x[covariates.index.get_indexer(people)]
     order = People()
     values = read_scores(order, scores.loc[people])

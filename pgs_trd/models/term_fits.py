@@ -10,7 +10,6 @@ import numpy as np
 
 from pgs_trd.errors import UsageError
 from pgs_trd.models.arrays import BoolArray, FloatArray, IntArray
-from pgs_trd.models.fitting import sum_by_cluster
 from pgs_trd.models.inputs import Batch, Labels, check_cluster
 from pgs_trd.models.newton import Evaluation, Maximum, maximise
 from pgs_trd.models.profiles import (
@@ -20,6 +19,7 @@ from pgs_trd.models.profiles import (
     ratio_distance,
     root_of_ratio,
 )
+from pgs_trd.models.sandwich import ERROR_NOTES, Errors, GlmErrors, own_covariance
 from pgs_trd.models.term_inputs import BatchInputs
 from pgs_trd.models.term_rows import TermRows, Tested, normal_quantile
 from pgs_trd.models.terms import TermDesign, null_terms, orthogonalise_terms
@@ -27,7 +27,6 @@ from pgs_trd.models.wald import check_confidence
 from pgs_trd.models.workers import Workers
 
 Method: TypeAlias = Literal["ml", "firth"]
-Errors: TypeAlias = Literal["model", "HC0", "HC1", "cluster"]
 Interval: TypeAlias = Literal["wald", "lr", "profile"]
 
 # A step this short leaves the information as exact as the coefficients.
@@ -36,12 +35,6 @@ MAX_ITERATIONS = {"ml": 200, "firth": 1000}
 # Firth's steps use Fisher's information, and may shrink by a factor near 1 only.
 EXACT_AFTER = {"ml": 0, "firth": 60}
 NULL_TOLERANCE = 1e-3
-ERROR_NOTES = {
-    "model": "inverse Fisher information at the estimate",
-    "HC0": "sandwich, no small-sample factor",
-    "HC1": "sandwich times n / (n - coefficients)",
-    "cluster": "sandwich over cluster sums times clusters / (clusters - 1)",
-}
 INTERVAL_NOTES = {
     "wald": ("Wald", "two-sided Wald, normal"),
     "lr": (
@@ -56,7 +49,7 @@ INTERVAL_NOTES = {
 class FitOptions:
     """What a call asks of every model."""
 
-    se: Errors = "model"
+    se: GlmErrors = "model"
     interval: Interval = "wald"
     confidence: float = 0.95
     min_events_per_parameter: float = 0.0
@@ -135,16 +128,18 @@ class TermProblem(Protocol):
 
 
 def read_options(
-    se: Errors | Literal["robust"],
+    se: GlmErrors | Literal["robust"],
     interval: Interval,
     confidence: float,
     min_events_per_parameter: float,
     cluster: Labels | None,
+    *,
+    known: tuple[str, ...] = get_args(Errors),
 ) -> FitOptions:
     """Give the options of a call; raise a UsageError if they are unknown or disagree."""
-    errors: Errors = "HC0" if se == "robust" else se
-    if errors not in get_args(Errors):
-        raise UsageError(f"se is {se!r}: it must be one of {get_args(Errors)}")
+    errors: GlmErrors = "HC0" if se == "robust" else se
+    if errors not in known:
+        raise UsageError(f"se is {se!r}: it must be one of {known}")
     if interval not in get_args(Interval):
         raise UsageError(f"interval is {interval!r}: it must be one of {get_args(Interval)}")
     if interval != "wald" and errors != "model":
@@ -297,7 +292,9 @@ class _BatchFit:
         )
         own_scale = self.problem.own_scale(self.scale[:, models[done]])
         beta = peaks.beta[:, n_null:] / own_scale
-        covariance = self._own_covariance(peaks, n_null)
+        covariance = own_covariance(
+            peaks, n_null, se=self.problem.options.se, clusters=self.problem.inputs.clusters
+        )
         covariance = covariance / (own_scale[:, :, np.newaxis] * own_scale[:, np.newaxis])
         tested = None
         if self.problem.options.interval != "wald" and len(done):
@@ -314,26 +311,6 @@ class _BatchFit:
             reason="separated: no finite maximum likelihood estimate" if is_rescue else "",
         )
         self.problem.note(self.rows, self.positions[models[done]], beta, covariance)
-
-    def _own_covariance(self, peaks: Peaks, n_null: int) -> FloatArray:
-        """Give the covariances of the own parameters, of the kind asked for."""
-        own = range(n_null, peaks.beta.shape[1])
-        if self.problem.options.se == "model":
-            return peaks.variance[:, n_null:, n_null:]
-        pulls, factor = [], 1.0
-        for row in own:
-            influence = peaks.likelihood.influence(
-                peaks.beta, peaks.models, np.ascontiguousarray(peaks.variance[:, row])
-            )
-            n_people = influence.shape[1]
-            if self.problem.inputs.clusters is not None:
-                influence = sum_by_cluster(influence.T, self.problem.inputs.clusters).T
-                factor = influence.shape[1] / (influence.shape[1] - 1)
-            elif self.problem.options.se == "HC1":
-                factor = n_people / (n_people - self.problem.n_parameters)
-            pulls.append(influence)
-        covariance = [[np.einsum("kn,kn->k", one, other) for other in pulls] for one in pulls]
-        return np.asarray(factor * np.moveaxis(np.array(covariance), 2, 0))
 
     def _test(
         self, peaks: Peaks, n_null: int, null: Maximum, method: Method, own_scale: FloatArray

@@ -242,6 +242,25 @@ def test_fit_adjustment__refuses_people_who_occur_twice():
         adjust_within_groups(scores.assign(t=1.0), groups, scores, groups)
 
 
+def test_adjustments__refuse_people_of_whom_none_are_shared():
+    """Numbers as ids beside text gave scores that were all missing, and no word of it."""
+    scores, components = draw_gradient(200, 17)
+    numbers = scores.set_axis(range(len(scores)))
+    groups = pd.Series("g", index=scores.index)
+    fitted = fit_adjustment(scores, components)
+    message = r"none of the \d+ people of .+ is among .+ \(they are integer in .+, string in "
+
+    with pytest.raises(DataError, match=message):
+        fit_adjustment(numbers, components)
+    with pytest.raises(DataError, match=message):
+        adjust_scores(numbers, components, fitted)
+    with pytest.raises(DataError, match=message):
+        adjust_within_groups(numbers, groups, scores, groups)
+    with pytest.raises(DataError, match=message):
+        adjust_within_groups(scores, groups, numbers, groups)
+    assert adjust_scores(scores[:0], components, fitted).empty
+
+
 def test_fit_adjustment__depends_on_no_order_and_on_no_unit_of_components():
     """Tables are joined by person, and components are standardised."""
     scores, components = draw_gradient(150, 15)

@@ -49,6 +49,22 @@ def test_calibrate__agrees_with_statsmodels(seed):
     assert_allclose(row["n_expected"], probability.sum())
 
 
+@pytest.mark.parametrize("tiny", [1e-300, 5e-324])
+@pytest.mark.parametrize("is_case", [0.0, 1.0])
+def test_calibrate__takes_probabilities_as_small_as_numbers_get(tiny, is_case):
+    """Their logits are far out and finite: statsmodels fits the same line, in other units."""
+    outcome, probability = draw(5, 200)
+    outcome[:3], probability[:3] = is_case, tiny
+
+    row = calibrate(outcome, probability).iloc[0]
+
+    design = np.column_stack([np.ones(200), logit(probability) / 100])
+    slope = sm.GLM(outcome, design, family=sm.families.Binomial()).fit(tol=1e-14, maxiter=200)
+    assert row["status"] == "ok"
+    assert_allclose(row["slope"] * 100, slope.params[1], rtol=1e-6)
+    assert_allclose(row["slope_se"] * 100, slope.bse[1], rtol=1e-6)
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), bins=st.integers(2, 12), digits=st.integers(1, 3))
 def test_calibrate__parts_of_briers_score_sum_to_it(seed, bins, digits):

@@ -58,6 +58,28 @@ def test_fit_poisson__agrees_with_statsmodels(se, is_binary):
     assert (fits["n_events"] == (outcome > 0).sum()).all()
 
 
+def test_fit_poisson__hc3_divides_residuals_by_one_less_the_hat_value():
+    """With an offset and weights; hat values are statsmodels' own."""
+    rng = np.random.default_rng(3)
+    outcome, scores, covariates, offset = simulate(rng, 60)
+    weights = rng.uniform(0.2, 5.0, size=60)
+    design = sm.add_constant(pd.concat([covariates, scores[["s0"]]], axis=1)).to_numpy()
+    family = sm.families.Poisson()
+    other = sm.GLM(
+        outcome.to_numpy(), design, family, offset=offset.to_numpy(), var_weights=weights
+    ).fit(tol=1e-14)
+    hat = other.get_hat_matrix_diag(observed=False)
+    residual = weights * (outcome.to_numpy() - other.fittedvalues) / (1 - hat)
+
+    fits = fit_poisson(
+        outcome, scores[["s0"]], covariates, offset=offset, weights=weights, se="HC3"
+    )
+
+    pull = design * residual[:, np.newaxis]
+    expected = np.sqrt(((pull @ other.normalized_cov_params)[:, -1] ** 2).sum())
+    assert_allclose(fits.loc[0, "se"], expected, rtol=1e-7)
+
+
 def test_fit_poisson__of_two_groups_is_the_risk_ratio():
     """30 of 100 against 15 of 100: ratio 2, error sqrt(1/30 - 1/100 + 1/15 - 1/100) by hand."""
     exposed = np.repeat([1.0, 0.0], 100)
