@@ -13,7 +13,7 @@ import pandas as pd
 from pgs_trd.ancestry.packed import LANES, PackedKernel
 from pgs_trd.ancestry.reading import PackedReader
 from pgs_trd.ancestry.reference import PrincipalComponents
-from pgs_trd.ancestry.shrinkage import correct_shrinkage
+from pgs_trd.ancestry.shrinkage import correct_shrinkage, remaining_shrinkage
 from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource
 from pgs_trd.resources import thread_count
@@ -47,8 +47,8 @@ class Projection:
         there are components); index `person_id`.
     shrinkage : (n_components,)
         How far out people came before correction, as a share of how far out they are:
-        the slope of uncorrected on corrected scores. A component below about 0.6 is
-        mostly noise of the reference.
+        the slope of uncorrected on corrected scores. Components that shrink alike, behind
+        those that do not, are noise of the reference.
     match : (n_variants,)
         The reference's variants, with what became of each: see `Match.table`.
     n_matched
@@ -82,7 +82,8 @@ def project(
     Scores are least-squares fits to the variants that a person has a call for, so that
     absent variants and missing calls do not pull a person towards the mean; for missing
     calls the loadings are taken to be uncorrelated over a person's variants, for absent
-    variants not. Then the shrinkage is corrected: see `correct_shrinkage`.
+    variants not. Then the shrinkage is corrected: see `correct_shrinkage` and
+    `remaining_shrinkage`.
 
     Parameters
     ----------
@@ -151,6 +152,11 @@ def project(
     sums = _sum_products(genotypes, reference, match, threads, progress)
     projected, residual = _fit_scores(sums, n_variants=reference.n_variants)
     corrected = correct_shrinkage(projected, residual, reference.singular_values, threads=threads)
+    corrected *= remaining_shrinkage(
+        reference.eigenvalues,
+        n_people=len(reference.components),
+        n_variants=reference.n_variants,
+    )
     call_rate = sums.n_called / sums.n_variants
     has_calls = (call_rate >= min_call_rate) & (sums.n_called > size)
     residual = np.where(has_calls, residual / reference.n_variants, np.nan)

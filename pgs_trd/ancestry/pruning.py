@@ -130,13 +130,15 @@ def slide_windows(
     is_last = np.zeros(len(names), dtype=bool)
     for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(names)], strict=True):
         start = stop = begin
+        if window_kb is not None:
+            at, width = position[begin:end], 1000.0 * window_kb
+            lowest = (begin + np.searchsorted(at, at - width, side="left")).tolist()
+            beyond = (begin + np.searchsorted(at, at + width, side="right")).tolist()
         while stop < end:
             new = stop
             if window_kb is not None:
-                at, width = position[begin:end], 1000.0 * window_kb
-                if new > begin:
-                    start = begin + int(np.searchsorted(at, position[new] - width, side="left"))
-                stop = begin + int(np.searchsorted(at, position[start] + width, side="right"))
+                start = lowest[new - begin]
+                stop = beyond[start - begin]
             else:
                 assert window_variants is not None
                 start = max(start, new - window_variants + 1)

@@ -67,6 +67,46 @@ def correct_shrinkage(
     return corrected
 
 
+def remaining_shrinkage(eigenvalues: FloatArray, *, n_people: int, n_variants: int) -> FloatArray:
+    """Give what people come out too near after `correct_shrinkage`, component by component.
+
+    With c people a variant, a component whose variance is x times that of noise has the
+    eigenvalue (1 + x)(1 + c / x), and projected people shrink to x / (1 + x) [1]_ [2]_.
+    The augmented decomposition sees 1 - 1 / eigenvalue instead, which is more by the
+    factor 1 + c / (x (x + c)): next to nothing for leading components, a tenth where
+    the eigenvalue is 1.5 times the mean and there are thirty variants a person. A
+    component whose eigenvalue is no larger than noise makes, (1 + sqrt(c))^2, is left as
+    it is.
+
+    Parameters
+    ----------
+    eigenvalues : (n_components,)
+        The leading ones of the reference's relationship matrix, the mean of all being 1.
+    n_people, n_variants
+        Of the reference, in approximate linkage equilibrium.
+
+    Returns
+    -------
+    factor : (n_components,)
+        To multiply corrected scores by, 1 or larger.
+
+    References
+    ----------
+    .. [1] Lee, Zou, Wright (2010) Annals of Statistics 38:3605.
+    .. [2] Dey, Lee (2019) Journal of Multivariate Analysis 173:145.
+    """
+    factor = np.ones(len(eigenvalues))
+    noise = (n_people - eigenvalues.sum()) / max(n_people - len(eigenvalues), 1)
+    if noise <= 0:
+        return factor
+    c = n_people / n_variants
+    half = (eigenvalues / noise - 1 - c) / 2
+    stands = half > np.sqrt(c)
+    x = half[stands] + np.sqrt(half[stands] ** 2 - c)
+    factor[stands] = 1 + c / (x * (x + c))
+    return factor
+
+
 def _augment(
     projected: FloatArray, residual: FloatArray, singular_values: FloatArray
 ) -> FloatArray:
