@@ -13,13 +13,15 @@ import typer
 
 from pgs_trd import __version__
 from pgs_trd.cli import ancestry_people, definitions, models, records, scores, studies, workflow
+from pgs_trd.cli.failures import explain_failure
 from pgs_trd.errors import PgsTrdError, PgsTrdWarning
 from pgs_trd.resources import limit_pools
 
 app = typer.Typer(
     name="pgs-trd",
     help="Polygenic scores and treatment-resistant depression, from raw files to a paper.",
-    epilog="Exit codes: 0 done, 1 unexpected error, 2 wrong use, 3 wrong data.",
+    epilog="Exit codes: 0 done, 1 unexpected error, 2 wrong use, 3 wrong data, 75 no room on a "
+    "disk, 137 out of memory.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -81,6 +83,14 @@ def main() -> None:
         for note in getattr(error, "__notes__", ()):
             typer.echo(f"  {note}", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        explained = explain_failure(error)
+        if explained is None:
+            raise
+        code, lines = explained
+        for line in lines:
+            typer.echo(line, err=True)
+        sys.exit(code)
     finally:
         # The interpreter would search all that was ever loaded for garbage once more.
         gc.freeze()

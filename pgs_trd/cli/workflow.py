@@ -71,21 +71,22 @@ def run(
     """
     from pgs_trd.study.workflow import run_workflow
 
-    if code := run_workflow(_plan(study), profile, further or ()):
-        raise typer.Exit(code)
+    run_workflow(_plan(study), profile, further or ())
 
 
 @workflow.command("status")
 def status(study: StudyFile) -> None:
-    """Say how many jobs of each stage are done, and what Slurm has of the study.
+    """Say how many jobs of each stage are done, what stopped others, and what Slurm has.
 
     Example: pgs-trd workflow status study.yaml
     """
-    from pgs_trd.study.workflow import describe_progress, find_queued, is_locked
+    from pgs_trd.study.workflow import describe_progress, find_queued, find_stopped, is_locked
 
     planned = _plan(study)
     for row in describe_progress(planned).itertuples():
         typer.echo(f"{row.stage!s}: {row.n_done} of {row.n_jobs} done")
+    for line in find_stopped(planned):
+        typer.echo(line)
     queued = find_queued(planned)
     if queued is not None:
         states = queued["state"].value_counts().sort_index()
@@ -114,7 +115,7 @@ def doctor() -> None:
 
     Example: pgs-trd workflow doctor
     """
-    from pgs_trd.study.workflow import examine_site
+    from pgs_trd.study.site import examine_site
 
     for row in examine_site().itertuples():
         advice = f" ({row.advice!s})" if row.advice else ""

@@ -12,6 +12,7 @@ from pgs_trd.errors import UsageError
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.steps.phenotype_options import plain_options
 from pgs_trd.study.results import StudyFiles
+from pgs_trd.study.scatter import list_strata
 from pgs_trd.study.sections import StudyConfig
 
 _OF_SCORES = ("palindromes", "missing", "min_overlap", "by", "scale", "male_x", "p_thresholds")
@@ -30,6 +31,10 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
         if not sidecar.is_file():
             raise UsageError(f"no {table.name} in {table.parent}: run the steps before")
         made_with = json.loads(sidecar.read_text(encoding="utf-8"))["options"]
+        if options.get("strata", "") is None and made_with.get("strata") == list_strata(
+            config.covariates
+        ):
+            made_with["strata"] = None  # jobs of a stratum each, stacked
         changed = sorted(name for name, value in options.items() if made_with.get(name) != value)
         if changed:
             raise UsageError(

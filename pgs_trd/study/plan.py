@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
 from pgs_trd import __version__
-from pgs_trd.errors import UsageError
 from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.scoring.files import beside
 from pgs_trd.steps.inputs import list_weight_files
 from pgs_trd.study.results import StudyFiles
+from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.words import changed, option_words
 from pgs_trd.tables import write_text
 
 FOLDER = "workflow"
@@ -61,7 +62,9 @@ class Job:
     def line(self) -> str:
         """Write the command as a line of a shell, with the threads and memory planned."""
         given = {THREADS: self.threads, MEMORY: self.mem_mb}
-        return shlex.join([*self.command, *_options({name: given[name] for name in self.takes})])
+        return shlex.join(
+            [*self.command, *option_words({name: given[name] for name in self.takes})]
+        )
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,11 @@ class Plan:
 
 
 def plan_study(config: StudyConfig, study: Path) -> Plan:
-    """Plan a study: one job a step, and scoring one a chromosome if each has its file.
+    """Plan a study: one job a step, and more where it is large or its genotypes are many files.
 
-    No genotype is read. What the jobs write is what `run_study` writes.
+    Scoring is one job a genotype file and batch of weight files, models are one a stratum and
+    contrast, as `scatter_study` decides. No genotype is read. What the jobs write is what
+    `run_study` writes.
 
     Parameters
     ----------
@@ -132,9 +137,10 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     files = StudyFiles(config.output.resolve())
     study = study.resolve()
     columns, texts = _record_columns(config, files)
-    scoring = _score_jobs(config, files)
+    scatter = scatter_study(config)
+    scoring = _score_jobs(config, files, scatter)
     phenotype = _phenotype_job(config, files, columns)
-    models = _model_jobs(config, files)
+    models = _model_jobs(config, files, scatter)
     jobs = [*scoring, phenotype, *models]
     if _repeats(config, files):
         jobs.append(_sensitivity_job(config, files, study, phenotype))
@@ -142,30 +148,31 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     return Plan(study, files.output, tuple(jobs), texts)
 
 
-def _score_jobs(config: StudyConfig, files: StudyFiles) -> list[Job]:
-    options = _changed(config.scoring)
+def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> list[Job]:
+    options = changed(config.scoring)
     min_overlap = {name: options.pop(name) for name in ("min_overlap",) if name in options}
-    weights = [word for path in _short(config.weights) for word in ("--weights", path)]
-    read = [
-        *config.weights,
-        *(value for value in options.values() if isinstance(value, Path)),
-    ]
+    read = [value for value in options.values() if isinstance(value, Path)]
     outputs = _tables(files.scores, "match", "summary")
-    if not is_pattern(config.genotypes):
-        command = ("pgs-trd", "score", str(config.genotypes), *weights)
-        command += (*_options(options | min_overlap), "--out", str(files.scores))
-        inputs = _names([*_genotype_files(config.genotypes), *read])
-        return [Job("score", "", command, (THREADS,), inputs, outputs, threads=2)]
+
+    def job(stage: str, name: str, genotypes: Path, weights: Sequence[Path], *rest: str) -> Job:
+        given = [word for path in _short(weights) for word in ("--weights", path)]
+        command = ("pgs-trd", "score", str(genotypes), *given, *option_words(options), *rest)
+        inputs = _names([*_genotype_files(genotypes), *weights, *read])
+        made = outputs if stage == "score" else _names([Path(rest[-1])])
+        return Job(stage, name, command, (THREADS,), inputs, made, threads=2)
+
+    one_file, batches = not is_pattern(config.genotypes), scatter.batches
+    if one_file and len(batches) == 1:
+        rest = (*option_words(min_overlap), "--out", str(files.scores))
+        return [job("score", "", config.genotypes, config.weights, *rest)]
     jobs = []
-    for member in expand_pattern(config.genotypes):
-        out = files.scores.with_name("parts") / f"{_plain(member)}.parquet"
-        command = ("pgs-trd", "score", str(member), *weights, *_options(options))
-        command += ("--part", "--out", str(out))
-        inputs = _names([*_genotype_files(member), *read])
-        name = out.stem
-        jobs.append(Job("score_part", name, command, (THREADS,), inputs, _names([out]), threads=2))
+    for number, batch in enumerate(batches, start=1):
+        for member in [config.genotypes] if one_file else expand_pattern(config.genotypes):
+            name = _plain(member) + (f"-b{number}" if len(batches) > 1 else "")
+            out = files.scores.with_name("parts") / f"{name}.parquet"
+            jobs.append(job("score_part", name, member, batch, "--part", "--out", str(out)))
     parts = tuple(output for job in jobs for output in job.outputs)
-    command = ("pgs-trd", "merge", *parts, *_options(min_overlap), "--out", str(files.scores))
+    command = ("pgs-trd", "merge", *parts, *option_words(min_overlap), "--out", str(files.scores))
     return [*jobs, Job("merge", "", command, (), parts, outputs, minutes=20)]
 
 
@@ -189,12 +196,12 @@ def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None)
                                               "follow_up.parquet", "attrition.tsv")]  # fmt: skip
     lists = [str(path) for path in config.records.codelists or []]
     repeated = [word for path in lists for word in ("--codelists", path)]
-    command = ("pgs-trd", "phenotype", *_options(options), *repeated)
+    command = ("pgs-trd", "phenotype", *option_words(options), *repeated)
     takes = (THREADS, MEMORY)
     return Job("phenotype", "", command, takes, _names(read), _names(made), threads=2, mem_mb=4000)
 
 
-def _model_jobs(config: StudyConfig, files: StudyFiles) -> list[Job]:
+def _model_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> list[Job]:
     covariates = config.covariates
     shared: dict[str, Any] = {
         "scores": files.scores,
@@ -213,20 +220,50 @@ def _model_jobs(config: StudyConfig, files: StudyFiles) -> list[Job]:
     logistic |= {**config.models.of_logistic, "out": association}
     cox = {"follow_up": follow_up, **shared, **config.models.of_cox}
     cox |= {"tables": "ph_tests", "out": progression}
-    read = [files.scores, covariates.file]
-    commands = [("pgs-trd", "associate", *_options(logistic))]
-    commands.append(("pgs-trd", "progression", *_options(cox)))
-    first = Job("associate", "", commands[0], (THREADS,), _names([phenotype, *read]),
-                _tables(association), threads=2)  # fmt: skip
-    second = Job("progression", "", commands[1], (THREADS,), _names([follow_up, *read]),
-                 _tables(progression, "ph_tests"), threads=2)  # fmt: skip
+    jobs = [
+        *_fitting_jobs("associate", logistic, phenotype, scatter.strata, scatter.contrasts),
+        *_fitting_jobs("progression", cox, follow_up, scatter.strata, (None,)),
+    ]
     by = {association: "contrast,score", progression: "score"}
-    return [first, second, *(_meta_job(config, table, by[table]) for table in by)]
+    return [*jobs, *(_meta_job(config, table, by[table]) for table in by)]
+
+
+def _fitting_jobs(
+    command: str,
+    options: Mapping[str, Any],
+    records: Path,
+    strata: Sequence[str | None],
+    contrasts: Sequence[str | None],
+) -> list[Job]:
+    """Plan the models of a table: one job, or one a stratum and contrast and one that stacks."""
+    companions = ("ph_tests",) if command == "progression" else ()
+    out: Path = options["out"]
+    inputs = _names([records, options["scores"], options["covariates"]])
+
+    def job(stage: str, name: str, more: Mapping[str, Any], path: Path) -> Job:
+        words = option_words({**options, **more, "out": path})
+        made = _tables(path, *companions)
+        return Job(stage, name, ("pgs-trd", command, *words), (THREADS,), inputs, made, threads=2)
+
+    if len(strata) * len(contrasts) == 1:
+        return [job(command, "", {}, out)]
+    jobs = []
+    for number, (stratum, contrast) in enumerate(product(strata, contrasts), start=1):
+        given = {"strata": stratum, "contrasts": contrast}
+        more = {name: [value] for name, value in given.items() if value is not None}
+        name = _plain_text("-".join([str(number), *(value for (value,) in more.values())]))
+        path = out.with_name("parts") / f"{command}-{name}.parquet"
+        jobs.append(job(f"{command}_part", name, {**more, "part": True}, path))
+    parts = tuple(job.outputs[0] for job in jobs)
+    read = tuple(path for job in jobs for path in job.outputs)
+    words = ("pgs-trd", "merge", *parts, "--out", str(out))
+    made = _tables(out, *companions)
+    return [*jobs, Job(f"stack_{out.stem}", "", words, (), read, made, minutes=20)]
 
 
 def _meta_job(config: StudyConfig, table: Path, by: str) -> Job:
     out = table.with_name(f"{table.stem}_meta.parquet")
-    options = _options({"by": by, "method": config.models.meta_method, "out": out})
+    options = option_words({"by": by, "method": config.models.meta_method, "out": out})
     command = ("pgs-trd", "meta", str(table), *options)
     inputs, outputs = _names([table]), _tables(out)
     return Job("meta", table.stem, command, (), inputs, outputs, mem_mb=1000, minutes=10)
@@ -267,56 +304,12 @@ def _record_columns(config: StudyConfig, files: StudyFiles) -> tuple[Path | None
     return path, {str(path): yaml.safe_dump(config.records.columns)}
 
 
-def _changed(section: BaseModel) -> dict[str, Any]:
-    """Give the options that are not at their default."""
-    return {
-        name: getattr(section, name)
-        for name, field in type(section).model_fields.items()
-        if getattr(section, name) != field.default
-    }
-
-
-def _options(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write options as words; None and False are left out."""
-    words: list[str] = []
-    for name, value in options.items():
-        if value is None or value is False:
-            continue
-        words.append(name if name.startswith("-") else f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(_word(name, value))
-    return tuple(words)
-
-
-def _word(name: str, value: Any) -> str:
-    if isinstance(value, dict):
-        sign = ":" if name == "splines" else "="
-        pairs = [
-            (key, one)
-            for key, given in value.items()
-            for one in (given if isinstance(given, list) else [given])
-        ]
-        return _joined(name, [f"{key}{sign}{one}" for key, one in pairs], sign)
-    if isinstance(value, list):
-        return _joined(name, [str(one) for one in value])
-    return str(value)
-
-
-def _joined(name: str, words: list[str], sign: str = "") -> str:
-    if any("," in word or (sign and word.count(sign) > 1) for word in words):
-        raise UsageError(
-            f"{name}: a name with a comma or {sign or '='!r} in it cannot be given on a command "
-            "line; rename the column, or use `pgs-trd run` without a workflow"
-        )
-    return ",".join(words)
-
-
-def _short(weights: list[Path]) -> list[str]:
+def _short(weights: Sequence[Path]) -> list[str]:
     """Give weight files, or their folder if they are all that is in it: a line has its limits."""
     folders = {path.parent for path in weights}
     if len(folders) == 1 and len(weights) > 1:
         folder = folders.pop()
-        if list_weight_files([folder]) == weights:
+        if list_weight_files([folder]) == list(weights):
             return [str(folder)]
     return [str(path) for path in weights]
 
@@ -326,7 +319,11 @@ def _plain(member: Path) -> str:
     name = member.name
     for ending in (*_GENOTYPE_ENDINGS, ".bgen", ".vcf.gz", ".vcf", ".bcf"):
         name = name.removesuffix(ending)
-    return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in name)
+    return _plain_text(name)
+
+
+def _plain_text(text: str) -> str:
+    return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in text)
 
 
 def _genotype_files(path: Path) -> list[Path]:

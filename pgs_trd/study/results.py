@@ -70,7 +70,7 @@ class StudyFiles:
 
 # What a report may choose anew; everything else was settled when the results were made.
 OF_THE_REPORT = {
-    "title", "traits", "curve_score", "published", "disclosure", "truth", "output",
+    "title", "traits", "curve_score", "published", "disclosure", "jobs", "truth", "output",
 }  # fmt: skip
 
 

@@ -253,6 +253,21 @@ class Sensitivity(Section):
         return self.definitions is not None or self.grid is not None
 
 
+class Jobs(Section):
+    """How a plan cuts the study into jobs; no number depends on it.
+
+    Attributes
+    ----------
+    weight_files
+        Most weight files of a scoring job; None is as many as some 3 GB of memory allow.
+    models
+        One job for all models, one each stratum and contrast, or that where it is large.
+    """
+
+    weight_files: int | None = Field(default=None, ge=1)
+    models: Literal["auto", "one", "each"] = "auto"
+
+
 class Disclosure(Section):
     """What may leave the report.
 
@@ -300,6 +315,8 @@ class StudyConfig(Section):
         The score whose fifths are drawn as Kaplan-Meier curves.
     disclosure
         What may leave the report.
+    jobs
+        How `pgs-trd plan` cuts the study into jobs.
     truth
         Of a simulated biobank: a table with columns score, contrast, beta.
     output
@@ -325,6 +342,7 @@ class StudyConfig(Section):
     sensitivity: Sensitivity = Sensitivity()
     published: str | None = None
     disclosure: Disclosure = Disclosure()
+    jobs: Jobs = Jobs()
     truth: Path | None = None
     output: Path = Path("results")
 

@@ -5,29 +5,35 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
+from typing import NoReturn
 
 import pandas as pd
 import yaml
 
 import pgs_trd
 from pgs_trd.errors import UsageError
-from pgs_trd.study.plan import PLAN_FILE, Plan
+from pgs_trd.study.plan import PLAN_FILE, Job, Plan
+from pgs_trd.study.site import ask_slurm
 
-# A client of Slurm waits for 9 seconds if the controller is away.
-SECONDS_FOR_SLURM = 30
 NO_CLUSTER = "Could not establish a configuration source"
 QUEUE_COLUMNS = ["job", "name", "state"]
+# What a log says at its end, and what to do; {rule} and {more} are filled in.
+STOPPED = {
+    "memory": (
+        r"(?i)oom|exceeded memory limit|out of memory",
+        "ran out of memory: --set-resources {rule}:mem_mb={memory}",
+    ),
+    "time": (r"DUE TO TIME LIMIT", "ran out of time: --set-resources {rule}:runtime={minutes}"),
+    "room": (r"No space left|no room left", "found no room left to write: make some"),
+    "cancelled": (r"CANCELLED", "was cancelled"),
+}
 
 
 def workflow_folder() -> Path:
@@ -94,10 +100,14 @@ def _executor(folder: Path) -> str:
     return str(content.get("executor", "local")) if isinstance(content, dict) else "local"
 
 
-def environment() -> dict[str, str]:
-    """Give the environment for Snakemake: its rules find this `pgs-trd` by its name."""
-    path = os.environ.get("PATH", os.defpath)
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}"}
+def environment(plan: Plan) -> dict[str, str]:
+    """Give the environment for Snakemake: its rules find this `pgs-trd` by its name.
+
+    What it caches lies beside the plan, where all nodes see it, and not in a home that may
+    be read-only or full.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {"XDG_CACHE_HOME": str(plan.folder / "cache"), **os.environ, "PATH": path}
 
 
 def job_prefix(plan: Plan) -> str:
@@ -105,8 +115,10 @@ def job_prefix(plan: Plan) -> str:
     return f"pgs-{hashlib.sha256(os.fsencode(plan.output)).hexdigest()[:8]}"
 
 
-def run_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> int:
-    """Write the plan, run Snakemake on it, and give Snakemake's exit code.
+def run_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> NoReturn:
+    """Write the plan and become Snakemake, which works on it.
+
+    Signals and the exit code are Snakemake's own: there is no process between.
 
     Raises
     ------
@@ -120,27 +132,8 @@ def run_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> int:
             f"write the same files: wait, or `pgs-trd workflow cancel {plan.study.name}`"
         )
     plan.write()
-    with subprocess.Popen(command, env=environment()) as process, _passed_on(process):
-        return process.wait()
-
-
-@contextmanager
-def _passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave it to Snakemake what an interrupt means: it takes its jobs back, then ends."""
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
-
-    # A terminal sends Ctrl-C to both of us: Snakemake has it already.
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    sys.stdout.flush()
+    os.execve(command[0], command, environment(plan))
 
 
 def is_locked(plan: Plan) -> bool:
@@ -161,7 +154,7 @@ def find_queued(plan: Plan) -> pd.DataFrame | None:
         return None
     words = ["squeue", "--noheader", "--user", getpass.getuser(), "--format", "%i|%j|%T"]
     try:
-        lines = _ask(words).splitlines()
+        lines = ask_slurm(words).splitlines()
     except UsageError as error:
         if NO_CLUSTER in str(error):  # the programs are installed, and belong to no cluster
             return None
@@ -175,10 +168,10 @@ def cancel_workflow(plan: Plan) -> int:
     """Take the study's jobs out of Slurm's queue and its lock away; give how many there were."""
     queued = find_queued(plan)
     if queued is not None and len(queued):
-        _ask(["scancel", *queued["job"]])
+        ask_slurm(["scancel", *queued["job"]])
     if is_locked(plan):
         command = snakemake_command(plan, "local", ["--unlock"])
-        subprocess.run(command, env=environment(), check=True, capture_output=True, timeout=300)
+        subprocess.run(command, env=environment(plan), check=True, capture_output=True, timeout=300)
     return 0 if queued is None else len(queued)
 
 
@@ -195,87 +188,41 @@ def describe_progress(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _ask(words: Sequence[str]) -> str:
-    """Run a command of Slurm and give what it says."""
-    try:
-        done = subprocess.run(
-            words, capture_output=True, text=True, check=True, timeout=SECONDS_FOR_SLURM
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = error.stderr if isinstance(error.stderr, str) else ""
-        raise UsageError(f"{words[0]} failed: {said.strip() or 'no answer'}") from error
-    return done.stdout
+def find_stopped(plan: Plan) -> list[str]:
+    """Say of each job that is not done and left a log what stopped it, one line each.
 
-
-def examine_site() -> pd.DataFrame:
-    """Look at what a workflow needs of this machine.
-
-    Returns
-    -------
-    DataFrame
-        Columns subject, found, verdict ("ok", "look" or "missing") and advice.
+    Slurm's own log of the last attempt tells it, or the error in the command's.
     """
-    rows = [_installed("snakemake"), _installed("snakemake-executor-plugin-slurm")]
-    rows += [_program(name) for name in ("sbatch", "squeue", "scancel", "scontrol")]
-    rows.append(_temporary())
-    if all(row[2] == "ok" for row in rows if row[0] in ("sbatch", "squeue", "scontrol")):
-        rows += _examine_slurm()
-    return pd.DataFrame(rows, columns=["subject", "found", "verdict", "advice"])
+    lines = []
+    for job in plan.jobs:
+        if all(Path(path).is_file() for path in job.outputs):
+            continue
+        text = _read_ends(_logs(plan, job))
+        for pattern, said in STOPPED.values():
+            if re.search(pattern, text):
+                advice = said.format(rule=job.stage, memory=4 * job.mem_mb, minutes=4 * job.minutes)
+                lines.append(f"{_name(job)} {advice}")
+                break
+        else:
+            errors = [line for line in text.splitlines() if line.startswith("error: ")]
+            lines += [f"{_name(job)} stopped: {errors[-1].removeprefix('error: ')}"][: len(errors)]
+    return lines
 
 
-_Row = tuple[str, str, str, str]
+def _name(job: Job) -> str:
+    return f"{job.stage} {job.name}".strip()
 
 
-def _installed(name: str) -> _Row:
-    try:
-        return name, version(name), "ok", ""
-    except PackageNotFoundError:
-        return name, "no", "missing", "pip install 'pgs-trd[workflow]'"
+def _logs(plan: Plan, job: Job) -> list[Path]:
+    """Give the command's log, and that of Slurm of the last attempt if there is any."""
+    own = plan.folder / "logs" / f"{'.'.join(_name(job).split())}.log"
+    folder = plan.folder / ".snakemake" / "slurm_logs" / f"rule_{job.stage}"
+    of_slurm = sorted((folder / job.name).glob("*.log"), key=lambda path: path.stat().st_mtime)
+    return [path for path in (own, *of_slurm[-1:]) if path.is_file()]
 
 
-def _program(name: str) -> _Row:
-    path = shutil.which(name)
-    if path is None:
-        return name, "no", "missing", "needed for --profile slurm only; log in where jobs are sent"
-    return name, path, "ok", ""
-
-
-def _temporary() -> _Row:
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free // 2**20
-    advice = "" if free >= 1000 else "set TMPDIR to a folder with more room"
-    return (
-        "temporary files",
-        f"{folder}, {free:,} MB free",
-        "ok" if free >= 1000 else "look",
-        advice,
+def _read_ends(paths: Sequence[Path]) -> str:
+    """Read the last lines of logs."""
+    return "\n".join(
+        line for path in paths for line in path.read_text(errors="replace").splitlines()[-40:]
     )
-
-
-def _examine_slurm() -> list[_Row]:
-    try:
-        lines = _ask(["scontrol", "show", "config"]).splitlines()
-        partitions = _ask(["sinfo", "--noheader", "--format", "%P|%l|%m|%c"]).splitlines()
-    except UsageError as error:
-        return [("slurm", str(error), "missing", "is the controller up?")]
-    pairs = (line.partition("=") for line in lines)
-    settings = {name.strip(): value.strip() for name, _, value in pairs}
-    age = settings.get("MinJobAge", "")
-    seconds = int(age.split()[0]) if age[:1].isdigit() else 0
-    kept = (
-        "" if seconds >= 120 else "squeue forgets jobs too early: ask for MinJobAge of 120 or more"
-    )
-    rows = [("MinJobAge", age, "look" if kept else "ok", kept)]
-    accounting = settings.get("AccountingStorageType", "unknown")
-    rows.append(("accounting", accounting, "ok", "the profile asks squeue, so none is needed"))
-    task = settings.get("TaskPlugin", "unknown")
-    binds = "cgroup" in task or "affinity" in task
-    bound = "" if binds else "jobs are not held to their processors; pgs-trd keeps to --threads"
-    rows.append(("TaskPlugin", task, "ok" if binds else "look", bound))
-    default = [line.split("|") for line in partitions if "*" in line.split("|")[0]]
-    if not default:
-        advice = "add slurm_partition=... to default-resources of a copy of the profile"
-        return [*rows, ("default partition", "none", "look", advice)]
-    name, limit, memory, processors = default[0]
-    found = f"{name.rstrip('*')}: time {limit}, node {memory} MB, {processors} processors"
-    return [*rows, ("default partition", found, "ok", "")]

@@ -83,10 +83,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Biobank:
 
 
 @pytest.fixture(scope="session")
-def make_study(sources: Biobank) -> Callable[[str], Path]:
-    """Write a study file whose results go into a folder of that name."""
+def make_study(sources: Biobank) -> Callable[..., Path]:
+    """Write a study file whose results go into a folder of that name; keys may be changed."""
 
-    def make(name: str) -> Path:
+    def make(name: str, **changes: object) -> Path:
         folder = sources.folder.parent / name
         folder.mkdir()
         study = folder / "study.yaml"
@@ -95,14 +95,14 @@ def make_study(sources: Biobank) -> Callable[[str], Path]:
         content["genotypes"] = "../biobank/part{1:3}.bed"
         content["weights"] = [f"../biobank/weights/{score}.txt.gz" for score in SCORES]
         content["sensitivity"] = {"definitions": ["fabbri2021"]}
-        study.write_text(yaml.safe_dump(content))
+        study.write_text(yaml.safe_dump(content | changes))
         return study
 
     return make
 
 
 @pytest.fixture(scope="session")
-def expected(make_study: Callable[[str], Path]) -> Path:
+def expected(make_study: Callable[..., Path]) -> Path:
     """Folder of the results of `run_study`, without any workflow."""
     study = make_study("direct")
     run_study(study, threads=2)

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import yaml
 
 from pgs_trd.errors import UsageError
 from pgs_trd.simulate import Biobank
+from pgs_trd.study import scatter
 from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
 from pgs_trd.study.config import load_config
 from pgs_trd.study.plan import Plan, plan_study
+from pgs_trd.study.scatter import scatter_study
+from pgs_trd.study.site import examine_site
 from pgs_trd.study.workflow import (
     describe_progress,
-    examine_site,
     find_profile,
     is_locked,
     job_prefix,
@@ -28,7 +31,7 @@ from pgs_trd.study.workflow import (
 
 
 @pytest.fixture(scope="module")
-def study(make_study: Callable[[str], Path]) -> Path:
+def study(make_study: Callable[..., Path]) -> Path:
     return make_study("planned")
 
 
@@ -83,6 +86,46 @@ def test_plan_study__scores_one_file_in_one_job(study: Path, sources: Biobank, t
 
     assert "score" in plan.stages()
     assert not {"score_part", "merge", "sensitivity"} & set(plan.stages())
+
+
+def test_plan_study__cuts_scores_and_models_where_the_study_file_says(study: Path, tmp_path: Path):
+    """Chromosome by batch, stratum by contrast; each gathered by one job."""
+    plan = _changed(study, tmp_path, jobs={"weight_files": 2, "models": "each"})
+    stages = plan.stages()
+
+    assert [job.name for job in stages["score_part"]] == [
+        f"part{part}-b{batch}" for batch in (1, 2) for part in (1, 2, 3)
+    ]
+    assert stages["score_part"][0].command.count("--weights") == 1
+    assert stages["score_part"][3].command.count("--weights") == 2
+    assert len(stages["merge"][0].inputs) == 6
+    contrasts = ("trd_vs_responsive", "trd_vs_none", "mdd_vs_none")
+    assert [job.name for job in stages["associate_part"]] == [
+        f"{number}-{name}"
+        for number, name in enumerate(
+            (f"{s}-{c}" for s in ("AFR", "EAS", "EUR") for c in contrasts), start=1
+        )
+    ]
+    assert [job.name for job in stages["progression_part"]] == ["1-AFR", "2-EAS", "3-EUR"]
+    line = stages["associate_part"][4].line()
+    assert "--strata EAS" in line
+    assert "--contrasts trd_vs_none" in line
+    assert "associate" not in stages
+
+
+def test_scatter_study__cuts_what_is_large(study: Path, monkeypatch: pytest.MonkeyPatch):
+    """500 people and 3 scores are one job a stage; a thousand times that is not."""
+    config = load_config(study)
+    small = scatter_study(config)
+    monkeypatch.setattr(scatter, "MOST_SUMS", 1000)
+    monkeypatch.setattr(scatter, "MOST_FITS", 4000)
+    large = scatter_study(config)
+
+    assert [len(batch) for batch in small.batches] == [3]
+    assert not small.splits_models
+    assert [len(batch) for batch in large.batches] == [1, 2]
+    assert large.strata == ("AFR", "EAS", "EUR")
+    assert large.contrasts == ("trd_vs_responsive", "trd_vs_none", "mdd_vs_none")
 
 
 def test_plan_study__hands_every_option_of_the_study_to_a_command(study: Path, tmp_path: Path):
@@ -169,13 +212,40 @@ def test_rules__ask_for_resources_and_leave_logs_and_benchmarks():
     bodies = re.split(r"^\s*rule (\w+):", rules, flags=re.MULTILINE)[1:]
     by_name = dict(zip(bodies[::2], bodies[1::2], strict=True))
 
-    assert set(by_name) == {"score_part", "merge", "score", "phenotype", "associate",
-                            "progression", "meta", "sensitivity", "report"}  # fmt: skip
+    models = {"associate", "associate_part", "stack_association",
+              "progression", "progression_part", "stack_progression", "meta"}  # fmt: skip
+    others = {"score_part", "merge", "score", "phenotype", "sensitivity", "report"}
+    assert set(by_name) == models | others
     for name, body in by_name.items():
         for part in ("threads:", "mem_mb=", "runtime=", "log:", "benchmark:", "shell:"):
             assert part in body, (name, part)
         for part in ("retries:", "script:", "run:", "group:", "checkpoint"):
             assert part not in body, (name, part)
+
+
+@pytest.mark.parametrize("jobs", [{}, {"weight_files": 1, "models": "each"}])
+def test_snakefile__passes_the_lint_of_snakemake(study: Path, tmp_path: Path, jobs: object):
+    """Its rules are what users of Snakemake are used to read."""
+    pytest.importorskip("snakemake")
+    path = _changed(study, tmp_path, jobs=jobs).write()
+    words = ("--snakefile", workflow_folder() / "Snakefile", "--lint", "--config", f"plan={path}")
+
+    done = subprocess.run(
+        (sys.executable, "-m", "snakemake", *words),
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_snakefile__is_formatted():
+    """As snakefmt would."""
+    pytest.importorskip("snakefmt")
+    words = (sys.executable, "-m", "snakefmt", "--check", workflow_folder())
+
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_find_profile__names_those_there_are(tmp_path: Path):
@@ -193,7 +263,7 @@ def test_job_prefix__is_of_the_output_and_one_that_slurm_takes(study: Path, plan
 
 
 def test_describe_progress__counts_jobs_whose_files_are_all_there(
-    make_study: Callable[[str], Path],
+    make_study: Callable[..., Path],
 ):
     """Half of what a job writes is nothing done."""
     study = make_study("half")

@@ -1,40 +1,44 @@
-if ("sensitivity", "") in JOBS:
+if has("sensitivity"):
 
     rule sensitivity:
         input:
-            JOBS["sensitivity", ""]["inputs"],
+            inputs("sensitivity"),
         output:
-            JOBS["sensitivity", ""]["outputs"],
-        params:
-            command=command("sensitivity"),
-            version=PLAN["version"],
-        threads: JOBS["sensitivity", ""]["threads"]
-        resources:
-            mem_mb=memory("sensitivity"),
-            runtime=minutes("sensitivity"),
+            outputs("sensitivity"),
         log:
             "logs/sensitivity.log",
         benchmark:
             "benchmarks/sensitivity.tsv"
+        conda:
+            "../envs/pgs-trd.yaml"
+        threads: threads("sensitivity")
+        resources:
+            mem_mb=memory("sensitivity"),
+            runtime=minutes("sensitivity"),
+        params:
+            command=command("sensitivity"),
+            version=PLAN["version"],
         shell:
             "{params.command} --threads {threads} --mem-mb {resources.mem_mb} 2> {log:q}"
 
 
 rule report:
     input:
-        JOBS["report", ""]["inputs"],
+        inputs("report"),
     output:
-        JOBS["report", ""]["outputs"],
-    params:
-        command=command("report"),
-        version=PLAN["version"],
-    threads: JOBS["report", ""]["threads"]
-    resources:
-        mem_mb=memory("report"),
-        runtime=minutes("report"),
+        outputs("report"),
     log:
         "logs/report.log",
     benchmark:
         "benchmarks/report.tsv"
+    conda:
+        "../envs/pgs-trd.yaml"
+    threads: threads("report")
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
+    params:
+        command=command("report"),
+        version=PLAN["version"],
     shell:
         "{params.command} 2> {log:q}"

@@ -1,40 +1,44 @@
-if PARTS:
+if has("score_part"):
 
     rule score_part:
         input:
-            lambda wildcards: JOBS["score_part", wildcards.part]["inputs"],
+            inputs("score_part"),
         output:
-            f"{PLAN['output']}/scores/parts/{{part}}.parquet",
-        params:
-            command=lambda wildcards: command("score_part", wildcards.part),
-            version=PLAN["version"],
-        threads: JOBS["score_part", PARTS[0]]["threads"]
-        resources:
-            mem_mb=memory("score_part", PARTS[0]),
-            runtime=minutes("score_part", PARTS[0]),
+            f"{RESULTS}/scores/parts/{{part}}.parquet",
         log:
             "logs/score_part.{part}.log",
         benchmark:
             "benchmarks/score_part.{part}.tsv"
+        conda:
+            "../envs/pgs-trd.yaml"
+        threads: threads("score_part")
+        resources:
+            mem_mb=memory("score_part"),
+            runtime=minutes("score_part"),
+        params:
+            command=command("score_part"),
+            version=PLAN["version"],
         shell:
             "{params.command} --threads {threads} 2> {log:q}"
 
     rule merge:
         input:
-            JOBS["merge", ""]["inputs"],
+            inputs("merge"),
         output:
-            JOBS["merge", ""]["outputs"],
-        params:
-            command=command("merge"),
-            version=PLAN["version"],
-        threads: JOBS["merge", ""]["threads"]
-        resources:
-            mem_mb=memory("merge"),
-            runtime=minutes("merge"),
+            outputs("merge"),
         log:
             "logs/merge.log",
         benchmark:
             "benchmarks/merge.tsv"
+        conda:
+            "../envs/pgs-trd.yaml"
+        threads: threads("merge")
+        resources:
+            mem_mb=memory("merge"),
+            runtime=minutes("merge"),
+        params:
+            command=command("merge"),
+            version=PLAN["version"],
         shell:
             "{params.command} 2> {log:q}"
 
@@ -42,19 +46,21 @@ else:
 
     rule score:
         input:
-            JOBS["score", ""]["inputs"],
+            inputs("score"),
         output:
-            JOBS["score", ""]["outputs"],
-        params:
-            command=command("score"),
-            version=PLAN["version"],
-        threads: JOBS["score", ""]["threads"]
-        resources:
-            mem_mb=memory("score"),
-            runtime=minutes("score"),
+            outputs("score"),
         log:
             "logs/score.log",
         benchmark:
             "benchmarks/score.tsv"
+        conda:
+            "../envs/pgs-trd.yaml"
+        threads: threads("score")
+        resources:
+            mem_mb=memory("score"),
+            runtime=minutes("score"),
+        params:
+            command=command("score"),
+            version=PLAN["version"],
         shell:
             "{params.command} --threads {threads} 2> {log:q}"
