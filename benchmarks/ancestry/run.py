@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--plink2", help="program to time against, if not the one installed")
     parser.add_argument("--ours", nargs=3, metavar=("TASK", "PREFIX", "OUT"),
                         help="only do one task with pgs_trd")  # fmt: skip
     parser.add_argument("--make", action="store_true", help="only make the sets")
@@ -201,7 +202,7 @@ def main() -> None:
             make_data(options.dir, options.people or SIZES[task][0],
                       options.variants or SIZES[task][1])  # fmt: skip
         return
-    program = install_plink2()
+    program = install_plink2(options.plink2)
     print(f"{describe_machine()}; {options.threads} threads, files in the page cache")
     if program is not None:
         print(f"{version(program)}; BLAS there: {', '.join(available_blas(program))}")

@@ -284,6 +284,52 @@ def meta(
     typer.echo(f"{len(result)} pooled estimates: {out}", err=True)
 
 
+def portability(
+    phenotype: Annotated[Path, typer.Option(help="phenotype.parquet of `pgs-trd phenotype`.")],
+    scores: ScoreTable,
+    covariates: CovariateTable,
+    covariate_columns: CovariateColumns,
+    out: Out,
+    contrast: Annotated[str, typer.Option(help="Which classes to tell apart.")] = "mdd_vs_none",
+    stratum: Annotated[
+        str, typer.Option("--stratum", help="Column of strata; '' for distance alone.")
+    ] = "ancestry",
+    distance: Annotated[
+        Path | None,
+        typer.Option(help="person_id, genetic_distance, of `ancestry assign --distance-from`."),
+    ] = None,
+    bins: Annotated[int, typer.Option(min=2, help="Groups of equal size by distance.")] = 5,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Of cases among people, for the liability scale."),
+    ] = None,
+    confidence: Confidence = 0.95,
+) -> None:
+    """Tell how much of a contrast each score explains, by stratum and by genetic distance.
+
+    Example: pgs-trd portability --phenotype phenotype/phenotype.parquet --scores scores.tsv
+    --covariates covariates.tsv --covariate-columns sex,birth_year,PC1,PC2
+    --distance ancestry.tsv --prevalence 0.15 --out portability.tsv
+    """
+    from pgs_trd.steps.portability import portability_step
+
+    result = portability_step(
+        phenotype,
+        scores,
+        covariates,
+        out,
+        covariate_columns=split_list(covariate_columns),
+        contrast=contrast,
+        stratum=stratum or None,
+        distance=distance,
+        n_bins=bins,
+        prevalence=prevalence,
+        confidence=confidence,
+    )
+    n_ok = int((result["status"] == "ok").sum())
+    typer.echo(f"{len(result)} rows, {n_ok} with numbers: {out}", err=True)
+
+
 def _say(result: pd.DataFrame, out: Path) -> None:
     n_fitted = result["status"].isin(["ok", "firth"]).sum()
     typer.echo(f"{len(result)} models, {n_fitted} fitted: {out}", err=True)
@@ -335,3 +381,4 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(associate)
     app.command()(progression)
     app.command()(meta)
+    app.command()(portability)

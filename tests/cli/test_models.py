@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from pgs_trd.models import associate, progression, progression_tables
+from pgs_trd.models.portability import portability_table
 
 COLUMNS = ["sex", "birth_year"]
 
@@ -130,6 +131,51 @@ def test_associate__several_definitions_have_names(tables, tmp_path, run_cli):
     assert keys == ["definition", "within", "contrast", "score"]
     assert unnamed.code == 2
     assert "--phenotype: with several tables each needs a name" in unnamed.err
+
+
+def test_portability__is_the_table_of_the_function(tables, tmp_path, run_cli):
+    """By stratum and by distance, on the liability scale; ids are joined as text."""
+    people = pd.read_csv(tables / "covariates.tsv", sep="\t")
+    far = np.arange(len(people)) / 100.0
+    pd.DataFrame({"person_id": people["person_id"], "genetic_distance": far}).to_csv(
+        tmp_path / "distance.tsv", sep="\t", index=False
+    )
+    out = tmp_path / "portability.tsv"
+    given = ["--phenotype", tables / "phenotype.parquet", *arguments(tables)]
+
+    run_cli("portability", *given, "--distance", tmp_path / "distance.tsv", "--bins", 3,
+            "--prevalence", 0.2, "--out", out)  # fmt: skip
+
+    found = pd.read_csv(out, sep="\t", dtype={"group": str})
+    phenotype = pd.read_parquet(tables / "phenotype.parquet").set_index("person_id")
+    by_person = people.set_index("person_id")
+    expected = portability_table(
+        phenotype["is_mdd"].astype(float),
+        pd.read_parquet(tables / "scores.parquet").set_index("person_id"),
+        by_person[COLUMNS],
+        strata=by_person["ancestry"],
+        distance=pd.Series(far, index=by_person.index),
+        n_bins=3,
+        prevalence=0.2,
+    )
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
+    sidecar = json.loads((tmp_path / "portability.tsv.json").read_text())
+    assert sidecar["options"]["contrast"] == "mdd_vs_none"
+    assert [entry["role"] for entry in sidecar["inputs"]][-1] == "distance"
+
+
+def test_portability__refuses_before_it_writes(tables, tmp_path, run_cli):
+    """An unknown contrast, and a table without distances, by their names."""
+    given = ["--phenotype", tables / "phenotype.parquet", *arguments(tables)]
+    out = tmp_path / "portability.tsv"
+
+    wrong = run_cli("portability", *given, "--contrast", "trd", "--out", out)
+    lacking = run_cli("portability", *given, "--distance", tables / "covariates.tsv", "--out", out)
+
+    assert (wrong.code, lacking.code) == (2, 3)
+    assert "contrast is 'trd'" in wrong.err
+    assert "genetic_distance" in lacking.err
+    assert not out.exists()
 
 
 def test_progression__writes_further_tables_beside(tables, tmp_path, run_cli):
