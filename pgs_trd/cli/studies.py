@@ -107,8 +107,8 @@ def run(
         str | None,
         typer.Option(
             "--steps",
-            help="Some of scores,phenotype,association,progression,sensitivity,report; what the "
-            "others make has to be there.",
+            help="Some of scores,components,phenotype,association,progression,sensitivity,report; "
+            "what the others make has to be there.",
         ),
     ] = None,
 ) -> None:

@@ -70,8 +70,16 @@ def _genotype_faults(config: StudyConfig) -> Iterator[Fault]:
         except PgsTrdError as error:
             yield Fault(("genotypes",), f"genotypes: {error}")
         return
-    if not path.exists() and not glob.glob(glob.escape(str(path)) + ".*"):
+    if not _are_there(path):
         yield Fault(("genotypes",), f"no such genotypes: {path}")
+    others = config.components.genotypes
+    if others is not None and not is_pattern(others) and not _are_there(others):
+        yield Fault(("components", "genotypes"), f"no such genotypes: {others}")
+
+
+def _are_there(path: Path) -> bool:
+    """Find the file, or files of the prefix."""
+    return path.exists() or bool(glob.glob(glob.escape(str(path)) + ".*"))
 
 
 def _choice_faults(config: StudyConfig) -> Iterator[Fault]:
@@ -180,6 +188,14 @@ def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
                 f"covariates.columns: {name!r} is the column of "
                 f"{'people' if name == 'person_id' else 'strata'}, and no covariate",
             )
+    made = config.components.names
+    there = [name for name in made if name in table.columns or name in covariates.columns]
+    if there:
+        yield Fault(
+            ("components", "number"),
+            f"components: {there[0]} is to be made, and {covariates.file.name} has such a column "
+            "or is to have it: adjust for those that are there, or leave them out",
+        )
     within = config.sensitivity.within
     if within is not None and within not in covariates.columns:
         yield Fault(
@@ -193,7 +209,7 @@ def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
             f"{MOST_VALUES} are the most",
         )
     for name in config.models.splines or {}:
-        if name not in covariates.columns:
+        if name not in [*covariates.columns, *made]:
             yield Fault(
                 ("models", "splines", name),
                 f"models.splines: {name!r} is not among the covariates that are adjusted for",

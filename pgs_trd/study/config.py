@@ -153,6 +153,9 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
         "genotypes": absolute(config.genotypes),
         "weights": [absolute(path) for path in config.weights],
         "traits": optional(config.traits),
+        "components": config.components.model_copy(
+            update={"genotypes": optional(config.components.genotypes)}
+        ),
         "truth": optional(config.truth),
         "output": absolute(config.output),
         "definition": named(config.definition),

@@ -46,6 +46,9 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
 def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Give each table with the options that its step should have had."""
     yield files.scores, config.scoring.model_dump(include=set(_OF_SCORES))
+    if config.components.names:
+        components = config.components.model_dump(mode="json")
+        yield files.components / "covariates.parquet", components
     records = {
         "origin": config.origin,
         "codelists": open_codelists(config.records.codelists).hashes,

@@ -17,6 +17,7 @@ from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.scoring.files import beside
 from pgs_trd.steps.inputs import list_weight_files
+from pgs_trd.study.components import with_components
 from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
@@ -134,14 +135,15 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     UsageError
         If a name holds a comma or an equals sign that a command line would split.
     """
-    files = StudyFiles(config.output.resolve())
+    given = config.model_copy(update={"output": config.output.resolve()})
+    config, files = with_components(given), StudyFiles(given.output)
     study = study.resolve()
     columns, texts = _record_columns(config, files)
     scatter = scatter_study(config)
     scoring = _score_jobs(config, files, scatter)
     phenotype = _phenotype_job(config, files, columns)
     models = _model_jobs(config, files, scatter)
-    jobs = [*scoring, phenotype, *models]
+    jobs = [*scoring, *_component_jobs(given, files, study), phenotype, *models]
     if _repeats(config, files):
         jobs.append(_sensitivity_job(config, files, study, phenotype))
     jobs.append(_report_job(config, files, study, jobs))
@@ -174,6 +176,18 @@ def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> lis
     parts = tuple(output for job in jobs for output in job.outputs)
     command = ("pgs-trd", "merge", *parts, *option_words(min_overlap), "--out", str(files.scores))
     return [*jobs, Job("merge", "", command, (), parts, outputs, minutes=20)]
+
+
+def _component_jobs(config: StudyConfig, files: StudyFiles, study: Path) -> list[Job]:
+    if not config.components.names:
+        return []
+    command = ("pgs-trd", "run", str(study), "--steps", "components")
+    source = config.components.genotypes or config.genotypes
+    members = expand_pattern(source) if is_pattern(source) else [source]
+    read = [file for member in members for file in _genotype_files(member)]
+    inputs = _names([study, files.scores, config.covariates.file, *read])
+    made = _tables(files.components / "covariates.parquet")
+    return [Job("components", "", command, (THREADS,), inputs, made, threads=2, mem_mb=4000)]
 
 
 def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None) -> Job:

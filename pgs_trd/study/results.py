@@ -43,6 +43,11 @@ class StudyFiles:
         return self.output / "scores" / "scores.parquet"
 
     @property
+    def components(self) -> Path:
+        """The folder of components, and of the covariates with them."""
+        return self.output / "components"
+
+    @property
     def records(self) -> Path:
         """The folder of trials, classes and follow-up."""
         return self.output / "phenotype"

@@ -165,6 +165,30 @@ class Covariates(Section):
     strata: list[str] | None = Field(default=None, min_length=1)
 
 
+class Components(Section):
+    """Principal components that the study makes itself, within each stratum.
+
+    Attributes
+    ----------
+    number
+        How many: they are named PC1, PC2, ... and adjusted for. None makes none.
+    genotypes
+        Other genotypes to fit them in, of an array for instance.
+    genome_build
+        GRCh37, GRCh38 or NCBI36; regions of long-range linkage disequilibrium are left out by
+        it.
+    """
+
+    number: int | None = Field(default=None, ge=1, le=50)
+    genotypes: Path | None = None
+    genome_build: Literal["GRCh37", "GRCh38", "NCBI36"] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Columns of the components; none if the study makes none."""
+        return [f"PC{number}" for number in range(1, (self.number or 0) + 1)]
+
+
 class Models(Section):
     """How models are fitted and pooled; options of `associate`, `progression` and `meta`.
 
@@ -329,6 +353,7 @@ class StudyConfig(Section):
     traits: Path | None = None
     records: Records
     covariates: Covariates
+    components: Components = Components()
     definition: str = "adequate2"
     contrasts: list[str] = Field(
         default=["trd_vs_responsive", "trd_vs_none", "mdd_vs_none"], min_length=1

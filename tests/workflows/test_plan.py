@@ -15,7 +15,7 @@ import yaml
 
 from pgs_trd.errors import UsageError
 from pgs_trd.simulate import Biobank
-from pgs_trd.study import scatter
+from pgs_trd.study import run_study, scatter
 from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
 from pgs_trd.study.config import load_config
 from pgs_trd.study.plan import Plan, plan_study
@@ -28,6 +28,7 @@ from pgs_trd.study.workflow import (
     job_prefix,
     workflow_folder,
 )
+from pgs_trd.tables import read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,52 @@ def test_plan_study__hands_every_option_of_the_study_to_a_command(study: Path, t
     assert "--method dl" in lines["meta"]
 
 
+def test_plan_study__makes_components_before_the_models_that_they_are_in(
+    study: Path, sources: Biobank, tmp_path: Path
+):
+    """Models are adjusted for them, and read them from the table that the job before wrote."""
+    people = read_table(sources.covariates)[["person_id", "sex", "ancestry"]]
+    write_table(people, study.parent / "few.tsv")
+    chosen = {"file": "few.tsv", "columns": ["sex"]}
+    made = {"number": 2, "genome_build": "GRCh38"}
+
+    plan = _changed(study, tmp_path, covariates=chosen, components=made)
+
+    stages = plan.stages()
+    (job,) = stages["components"]
+    line = stages["associate"][0].line()
+    assert "--covariate-columns sex,PC1,PC2" in line
+    assert f"--covariates {job.outputs[0]}" in line
+    assert list(stages).index("components") < list(stages).index("associate")
+    # Three strata, in genotypes by chromosome.
+    run_study(plan.study, steps=["scores", "components"])
+    table = read_table(Path(job.outputs[0]))
+    assert list(table.columns) == ["person_id", "sex", "ancestry", "PC1", "PC2"]
+    assert table[["PC1", "PC2"]].notna().all(axis=None)
+    assert set(job.outputs) <= {str(path) for path in plan.output.rglob("*")}
+
+
+def test_plan_study__hands_code_lists_and_follow_up_to_the_phenotype(study: Path, tmp_path: Path):
+    """Each list is a word of its own."""
+    content = yaml.safe_load(study.read_text())["records"]
+    for name in ("own.tsv", "enrolment.tsv"):
+        (study.parent / name).write_text("person_id\tdate\n")
+    records = content | {
+        "codelists": ["own.tsv"], "enrolment": "enrolment.tsv", "washout_days": 180,
+        "data_end": "2020-12-31",
+    }  # fmt: skip
+
+    plan = _changed(study, tmp_path, records=records, trials={"dose_floor": True})
+
+    (job,) = plan.stages()["phenotype"]
+    line = job.line()
+    for words in ("--washout-days 180", "--dose-floor", "--data-end 2020-12-31"):
+        assert words in line
+    for option, name in (("codelists", "own.tsv"), ("enrolment", "enrolment.tsv")):
+        assert f"--{option} {study.parent / name}" in line
+    assert str(study.parent / "own.tsv") in job.inputs
+
+
 def test_plan_study__refuses_names_that_a_command_line_would_split(study: Path, tmp_path: Path):
     """A column `a,b` would become two others; the fault is said before any job is sent."""
     with pytest.raises(UsageError, match=r"columns: a name with a comma"):
@@ -214,7 +261,7 @@ def test_rules__ask_for_resources_and_leave_logs_and_benchmarks():
 
     models = {"associate", "associate_part", "stack_association",
               "progression", "progression_part", "stack_progression", "meta"}  # fmt: skip
-    others = {"score_part", "merge", "score", "phenotype", "sensitivity", "report"}
+    others = {"score_part", "merge", "score", "components", "phenotype", "sensitivity", "report"}
     assert set(by_name) == models | others
     for name, body in by_name.items():
         for part in ("threads:", "mem_mb=", "runtime=", "log:", "benchmark:", "shell:"):
