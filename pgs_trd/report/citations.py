@@ -32,7 +32,7 @@ CITATIONS: tuple[tuple[str, Test], ...] = (
      _has("match_summary")),
     ("Firth (1993) Biometrika 80:27, estimates where groups are separated.",
      _has_status("firth")),
-    ("White (1980) Econometrica 48:817, robust standard errors.", _is("se", "HC0", "HC1")),
+    ("White (1980) Econometrica 48:817, robust standard errors.", _is("se", "HC0", "HC1", "HC3")),
     ("Cox (1972) J R Stat Soc B 34:187, proportional hazards.", _has("progression")),
     ("Efron (1977) J Am Stat Assoc 72:557, tied event times.", _is("ties", "efron")),
     ("Breslow (1974) Biometrics 30:89, tied event times.", _is("ties", "breslow")),

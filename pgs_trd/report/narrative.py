@@ -67,6 +67,7 @@ SENTENCES: dict[str, Mapping[str, str] | str] = {
         "model": "Standard errors are model-based.",
         "HC0": "Standard errors are robust (HC0).",
         "HC1": "Standard errors are robust (HC1).",
+        "HC3": "Standard errors are robust (HC3).",
     },
     "repeated_under": "The estimates of the first contrast were repeated under {} other "
     "definitions.",

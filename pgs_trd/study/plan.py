@@ -139,7 +139,7 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     config, files = with_components(given), StudyFiles(given.output)
     study = study.resolve()
     columns, texts = _record_columns(config, files)
-    scatter = scatter_study(config)
+    scatter = scatter_study(given)
     scoring = _score_jobs(config, files, scatter)
     phenotype = _phenotype_job(config, files, columns)
     models = _model_jobs(config, files, scatter)

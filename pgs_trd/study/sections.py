@@ -198,7 +198,7 @@ class Models(Section):
         Maximum likelihood, Firth's penalised one, or that where the likelihood has no
         maximum.
     se
-        Kind of standard error; of Cox models robust in the place of HC0 and HC1.
+        Kind of standard error; of Cox models robust in the place of HC0, HC1 and HC3.
     standardise
         Whose standard deviation is the unit of a score.
     splines
@@ -213,7 +213,7 @@ class Models(Section):
     """
 
     method: Literal["auto", "ml", "firth"] = "auto"
-    se: Literal["model", "HC0", "HC1"] = "model"
+    se: Literal["model", "HC0", "HC1", "HC3"] = "model"
     standardise: Literal["stratum", "controls", "none"] = "stratum"
     splines: dict[str, Annotated[int, Field(ge=3, le=7)]] | None = None
     min_events_per_parameter: float = Field(default=10.0, ge=0)

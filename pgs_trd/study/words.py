@@ -11,11 +11,15 @@ from pgs_trd.errors import UsageError
 
 
 def changed(section: BaseModel) -> dict[str, Any]:
-    """Give the options that are not at their default."""
-    return {
+    """Give the options that are not at their default; what is switched off is no_NAME."""
+    values = {
         name: getattr(section, name)
         for name, field in type(section).model_fields.items()
         if getattr(section, name) != field.default
+    }
+    return {
+        f"no_{name}" if value is False else name: True if value is False else value
+        for name, value in values.items()
     }
 
 

@@ -134,7 +134,7 @@ def test_plan_study__hands_every_option_of_the_study_to_a_command(study: Path, t
     plan = _changed(
         study, tmp_path,
         scoring={"palindromes": "keep", "missing": "zero", "min_overlap": 0.5, "male_x": "0..1",
-                 "p_thresholds": [5e-8, 0.05], "small_sample": True,
+                 "p_thresholds": [5e-8, 0.05], "small_sample": True, "check_frequencies": False,
                  "columns": {"effect_weight": ["BETA", "OR"], "effect_allele": "A1"}},
         models={"method": "firth", "standardise": "controls", "splines": {"birth_year": 4},
                 "se": "HC1", "meta_method": "dl", "min_events_per_parameter": 5},
@@ -144,7 +144,8 @@ def test_plan_study__hands_every_option_of_the_study_to_a_command(study: Path, t
 
     for option in (
         "--palindromes keep", "--missing zero", "--male-x 0..1", "--p-thresholds 5e-08,0.05",
-        "--small-sample --", "--columns effect_allele=A1,effect_weight=BETA,effect_weight=OR",
+        "--small-sample --", "--no-check-frequencies",
+        "--columns effect_allele=A1,effect_weight=BETA,effect_weight=OR",
     ):  # fmt: skip
         assert option in lines["score_part"]
     assert "--min-overlap 0.5" in lines["merge"]
