@@ -221,7 +221,7 @@ def check_sex(
 def _count_variants(genotypes: GenotypeSource, is_x: BoolArray, threads: int) -> IntArray:
     """Count the codes of every variant; of women only where `is_x`."""
     rows = np.arange(len(genotypes.variants), dtype=np.int64)
-    reader = PackedReader(genotypes, rows, keep=False)
+    reader = PackedReader(genotypes, rows, keep=False, warns=False)
     is_woman = (genotypes.samples["sex"] == "female").to_numpy()
     # Nobody else's bits pass: they become 00, and are taken off again.
     women: CodeArray = pack_codes(np.where(is_woman, 0, 2)[np.newaxis].astype(np.int8))
@@ -244,7 +244,7 @@ def _count_people(
 
     Expected by `frequency`, or by that among these people.
     """
-    reader = PackedReader(genotypes, rows, keep=False)
+    reader = PackedReader(genotypes, rows, keep=False, warns=False)
     n_people = reader.n_people
     counts = np.zeros((n_people, 4), dtype=np.int64)
     expected = np.zeros((n_people, 1))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
 from pgs_trd.ancestry.packed import CodeArray, IntArray
-from pgs_trd.errors import UsageError
+from pgs_trd.errors import PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeBlock, GenotypeSource, pack_codes, unpack_codes
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.source import DOSAGE_UNIT, MISSING_UNITS, Int8Array
@@ -20,13 +21,15 @@ BLOCK_ROWS = 1536
 KEPT_BYTES = 1 << 30
 # As plink2's --hard-call-threshold.
 LARGEST_DOUBT = 0.1
+MOST_DOUBTFUL = 0.1
 
 
 class PackedReader:
     """Packed hard calls of some variants of a source, read as often as wanted.
 
     A dosage counts as the nearest whole number of copies if it is within 0.1 of it,
-    else as missing, as in plink2.
+    else as missing, as in plink2; if that takes more than a tenth of the dosages, the
+    first reading warns of it.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ class PackedReader:
         Keep the codes in memory after the first reading if they take up to 1 GiB.
     block_rows
         Rows in each block but the last.
+    warns
+        Whether to warn of dosages in doubt; not where they are counted.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class PackedReader:
         *,
         keep: bool,
         block_rows: int = BLOCK_ROWS,
+        warns: bool = True,
     ) -> None:
         self._genotypes = genotypes
         self._block_rows = block_rows
@@ -54,6 +60,7 @@ class PackedReader:
         self.rows = np.asarray(rows, dtype=np.int64)
         self.n_people = len(genotypes.samples)
         self._kept: list[CodeArray] | None = None
+        self._warns = warns
 
     def blocks(self) -> Iterator[tuple[int, CodeArray]]:
         """Give the number of the first row of each block, and its codes."""
@@ -80,9 +87,12 @@ class PackedReader:
         """Read blocks of equal size, however the source cuts them."""
         width, n_left = packed_width(self.n_people), len(self.rows)
         waiting = np.empty((min(self._block_rows, n_left), width), dtype=np.uint8)
-        n_waiting = 0
+        n_waiting = n_known = n_doubtful = 0
         for block in self._genotypes.blocks(self.rows, block_size=self._block_rows):
             codes = hard_calls(block, self.n_people)
+            if self._warns and block.units is not None:
+                n_known += int((block.units != MISSING_UNITS).sum())
+                n_doubtful += int(_IN_DOUBT[block.units].sum())
             while len(codes):
                 part = codes[: len(waiting) - n_waiting]
                 waiting[n_waiting : n_waiting + len(part)] = part
@@ -93,6 +103,16 @@ class PackedReader:
                     n_left -= n_waiting
                     n_waiting = 0
                     waiting = np.empty((min(self._block_rows, n_left), width), dtype=np.uint8)
+        self._warns = False
+        if n_doubtful > MOST_DOUBTFUL * n_known:
+            warnings.warn(
+                f"{n_doubtful / n_known:.1%} of {n_known:,} dosages are more than "
+                f"{LARGEST_DOUBT} from a whole number of copies and count as missing here: take "
+                "variants that were genotyped, or imputed better (`pgs-trd ancestry qc` flags "
+                "those that lose many)",
+                PgsTrdWarning,
+                stacklevel=2,
+            )
 
 
 def check_autosomal(genotypes: GenotypeSource, rows: IntArray) -> IntArray:
@@ -132,3 +152,4 @@ def _nearest_copies() -> Int8Array:
 
 
 _NEAREST = _nearest_copies()
+_IN_DOUBT = (_NEAREST < 0) & (np.arange(len(_NEAREST)) < MISSING_UNITS)

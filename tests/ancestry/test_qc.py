@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -203,3 +205,25 @@ def test_packed_reader__cuts_blocks_of_one_size_every_time(write_genotypes, keep
         assert [(start, len(codes)) for start, codes in blocks] == [(0, 3), (3, 3), (6, 2)]
         found = np.concatenate([unpack_codes(codes, 7) for _, codes in blocks])
         assert_array_equal(found, copies[rows])
+
+
+@pytest.mark.parametrize("n_doubtful", [2, 3])
+def test_packed_reader__warns_where_dosages_lose_much(n_doubtful: int):
+    """More than a tenth of what is known, once: imputed badly they all count as missing."""
+    units = np.full((4, 6), 16384, dtype=np.uint16)
+    units[0, 0] = 65535
+    units[1, :n_doubtful] = 8192
+    source = SimpleNamespace(
+        samples=pd.DataFrame({"person_id": list("abcdef")}),
+        blocks=lambda rows, **_: [GenotypeBlock(rows=rows, units=units)],
+    )
+    reader = PackedReader(source, np.arange(4), keep=False)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            list(reader.blocks())
+
+    told = [str(warning.message) for warning in caught]
+    assert len(told) == (n_doubtful == 3)
+    assert all("13.0% of 23 dosages" in text for text in told)
