@@ -266,7 +266,7 @@ def _summarise(
                 "frequency_r": r[place],
                 "status": "ok" if is_ok else "failed",
                 "verdict": "; ".join(
-                    filter(None, [_verdict(count, len(parts), is_ok), note_swapped(r[place])])
+                    filter(None, [_verdict(count, parts, place, is_ok), note_swapped(r[place])])
                 ),
             }
         )
@@ -287,11 +287,11 @@ def _mean_r(parts: Sequence[ScorePart]) -> FloatArray:
     return mean
 
 
-def _verdict(count: IntArray, n_parts: int, is_ok: bool) -> str:
+def _verdict(count: IntArray, parts: Sequence[ScorePart], place: int, is_ok: bool) -> str:
     n_rows = int(count.sum())
     if n_rows == 0:
-        return "no row has a weight for this score"
-    rate = f"{count[MATCHED] / n_rows:.1%} of rows matched in {n_parts} parts"
+        return str(parts[0].summary["verdict"].iloc[place])
+    rate = f"{count[MATCHED] / n_rows:.1%} of rows matched in {len(parts)} parts"
     if is_ok:
         return rate
     lost = count.copy()
@@ -307,11 +307,13 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float, n_parts: int) ->
     if failed.empty:
         return
     first = failed.iloc[0]
-    message = (
-        f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
-        f"({first['match_rate']:.1%}) in {n_parts} parts, min_overlap is {min_overlap:.0%}. "
-        f"{first['verdict']}"
-    )
+    message = f"{first['score']}: {first['verdict']}"
+    if first["n_rows"]:
+        message = (
+            f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
+            f"({first['match_rate']:.1%}) in {n_parts} parts, min_overlap is {min_overlap:.0%}. "
+            f"{first['verdict']}"
+        )
     if len(failed) > 1:
         message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
     if len(failed) == len(summary):

@@ -11,14 +11,22 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from pgs_trd.errors import MatchRateError, PgsTrdWarning, UsageError
+from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.resources import freed_at_once, thread_count
 from pgs_trd.scoring.frequencies import align_frequencies
 from pgs_trd.scoring.haploid import AlleleRule, MaleX
 from pgs_trd.scoring.kernel import IntArray, Kernel
-from pgs_trd.scoring.plan import FilePlan, FloatArray, Missing, Scale, plan_file
+from pgs_trd.scoring.plan import (
+    FilePlan,
+    FloatArray,
+    Missing,
+    Scale,
+    choose_shift,
+    find_fault,
+    plan_file,
+)
 from pgs_trd.scoring.sums import Options, Sums
 from pgs_trd.weights import FileMatch, MatchBy, Matcher, Palindromes, Weights
 from pgs_trd.weights.match import stack_tables
@@ -244,25 +252,38 @@ def _match_all(
                 "rename the file or its column"
             )
         seen |= set(file.names)
-        if scale != "none" and file.doses is not None:
-            raise UsageError(
-                f"scale={scale!r} is for additive effects, and {file.names[0]} has dominant, "
-                "recessive or dosage-specific ones: score it with scale='none'"
-            )
         give_back()
         match = matcher.match(file, number)
         summary = match.summary.assign(status="ok") if is_part else match.summary
+        shifts = [choose_shift(file.effects[:, k], scale) for k in range(len(file.names))]
+        faults = [find_fault(file, shift, scale) for shift in shifts]
+        if any(faults):
+            summary = _fail(summary, faults, is_part=is_part)
         summaries.append(summary)
         _log(match, log, tables)
         give_back()
         chosen = np.flatnonzero((summary["status"] == "ok").to_numpy()).tolist()
         if chosen:
-            plans.append(plan_file(file, match, chosen, len(names), scale))
+            plans.append(plan_file(file, match, chosen, len(names), shifts))
             names += [file.names[k] for k in chosen]
         del match, file
     if not summaries:
         raise UsageError("no weight file given")
     return names, plans, tables, pd.concat(summaries, ignore_index=True)
+
+
+def _fail(summary: pd.DataFrame, faults: list[str | None], *, is_part: bool) -> pd.DataFrame:
+    """Fail the scores that cannot be added up as asked; the others go on.
+
+    Of a part, whose scores are judged by `merge`, that is an error.
+    """
+    if is_part:
+        raise DataError(next(filter(None, faults)))
+    is_bad = np.array([fault is not None for fault in faults])
+    return summary.assign(
+        status=summary["status"].mask(is_bad, "failed"),
+        verdict=[fault or said for fault, said in zip(faults, summary["verdict"], strict=True)],
+    )
 
 
 def _log(
@@ -277,10 +298,12 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float | None) -> None:
     if failed.empty:
         return
     first = failed.iloc[0]
-    message = (
-        f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
-        f"({first['match_rate']:.1%}), min_overlap is {min_overlap:.0%}. {first['verdict']}"
-    )
+    message = f"{first['score']}: {first['verdict']}"
+    if not first["match_rate"] >= (min_overlap or 0.0) and first["n_rows"]:
+        message = (
+            f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
+            f"({first['match_rate']:.1%}), min_overlap is {min_overlap:.0%}. {first['verdict']}"
+        )
     if len(failed) > 1:
         message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
     if len(failed) == len(summary):

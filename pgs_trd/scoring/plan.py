@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pgs_trd.errors import DataError
 from pgs_trd.scoring.kernel import IntArray
 from pgs_trd.weights import FileMatch, Weights
 
@@ -113,8 +112,23 @@ def choose_shift(effects: FloatArray, scale: Scale) -> int:
     return shift - (STANDARDIZE_BITS if scale == "standardize" else 0)
 
 
+def find_fault(file: Weights, shift: int, scale: Scale) -> str | None:
+    """Say why a score of a weight file cannot be added up at this scale, if it cannot."""
+    if scale != "none" and file.doses is not None:
+        return (
+            f"scale={scale!r} is for additive effects, and this file has dominant, recessive or "
+            "dosage-specific ones: score it with scale='none'"
+        )
+    if shift > LARGEST_SHIFT:
+        return (
+            "its weights add up to less than 1e-280: a column of p-values, or weights in another "
+            "unit; scale them up"
+        )
+    return None
+
+
 def plan_file(
-    file: Weights, match: FileMatch, chosen: Sequence[int], first_column: int, scale: Scale
+    file: Weights, match: FileMatch, chosen: Sequence[int], first_column: int, shifts: Sequence[int]
 ) -> FilePlan:
     """Collect what the matched rows of one weight file add.
 
@@ -126,26 +140,14 @@ def plan_file(
         Which of the file's scores are wanted.
     first_column
         Column of the first of them among all scores of the run.
-    scale
-        As in `score`.
-
-    Raises
-    ------
-    DataError
-        If the weights of a score are too small to be added up exactly.
+    shifts : (n_file_scores,)
+        From `choose_shift`.
     """
     rows = np.flatnonzero(match.is_matched).astype(np.int32)
     targets = match.target[rows].astype(np.int32)
     if np.any(targets[1:] < targets[:-1]):
         order = np.argsort(targets, kind="stable")
         rows, targets = rows[order], targets[order]
-    shifts = [choose_shift(file.effects[:, k], scale) for k in chosen]
-    too_small = [file.names[k] for k, s in zip(chosen, shifts, strict=True) if s > LARGEST_SHIFT]
-    if too_small:
-        raise DataError(
-            f"{too_small[0]}: its weights add up to less than 1e-280: a column of p-values, or "
-            "weights in another unit; scale them up"
-        )
     return FilePlan(
         targets=targets,
         swapped=match.swapped[rows],
@@ -153,7 +155,7 @@ def plan_file(
         effects=file.effects,
         doses=file.doses,
         chosen=np.asarray(chosen, dtype=np.int64),
-        scales=np.ldexp(1.0, np.array(shifts, dtype=np.int64)),
+        scales=np.ldexp(1.0, np.array([shifts[k] for k in chosen], dtype=np.int64)),
         columns=np.arange(first_column, first_column + len(chosen)),
     )
 

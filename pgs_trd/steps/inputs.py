@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pgs_trd.errors import PgsTrdWarning, UsageError
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource, open_genotypes, subset_genotypes
 from pgs_trd.resources import thread_count
 from pgs_trd.weights import Chain, Weights, lift_over, read_chain
-from pgs_trd.weights.read import read_with_doubts
+from pgs_trd.weights.read import read_with_doubts, stand_in
 
 Columns = Mapping[str, str | Sequence[str]]
 _WithDoubts = tuple[Weights, list[str]]
@@ -209,9 +209,16 @@ class WeightFiles:
                     progress(number / len(self.paths))
 
     def _read_one(self, chain: Chain | None, path: Path) -> _WithDoubts:
-        weights, doubts = read_with_doubts(
-            path, columns=self.columns, p_thresholds=self.p_thresholds
-        )
+        try:
+            weights, doubts = read_with_doubts(
+                path, columns=self.columns, p_thresholds=self.p_thresholds
+            )
+        except DataError as error:
+            if len(self.paths) == 1:
+                raise
+            # One bad file never stops the others.
+            weights = stand_in(path, error)
+            return weights, [f"{path.name}: its score fails, the others go on: {weights.fault}"]
         if chain is None:
             return weights, doubts
         stated = weights.genome_build

@@ -285,6 +285,7 @@ class Matcher:
             outcome=outcome,
             evidence=evidence,
             build=file.genome_build,
+            fault=file.fault,
             notes=self._notes(outcome, r),
         )
         return summarise(file.names, totals).assign(

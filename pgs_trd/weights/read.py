@@ -129,6 +129,22 @@ def read_with_doubts(
     return weights, [f"{path.name}: {doubt}" for doubt in _doubts(weights, weight_types)]
 
 
+def stand_in(path: Path, error: DataError) -> Weights:
+    """Give weights without rows for a file that cannot be read, so that its score fails."""
+    none = Refusals(0)
+    fault = ". ".join(str(error).removeprefix(f"{path.name}: ").splitlines())
+    return Weights(
+        variants=make_table({}, 0, "", none),
+        effects=np.empty((0, 1)),
+        names=(path.name,),
+        genome_build=None,
+        metadata={},
+        path=path,
+        refused=none.table((path.name,)),
+        fault=fault,
+    )
+
+
 def _assemble(
     path: Path, head: Head, layout: Layout, name: str | None, thresholds: Sequence[float] | None
 ) -> tuple[Weights, set[str]]:

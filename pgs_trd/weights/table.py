@@ -47,6 +47,9 @@ class Weights:
         What 0, 1 and 2 copies of the effect allele count as, in units of the row's
         effect: (0, 1, 2) where it is additive, (0, 1, 1) dominant, (0, 0, 1)
         recessive. None: every row is additive.
+    fault
+        Why the file could not be read, if it could not: then it has no row, and its one
+        score fails for that.
     """
 
     variants: pd.DataFrame
@@ -57,6 +60,7 @@ class Weights:
     path: Path | None
     refused: pd.DataFrame
     doses: FloatArray | None = None
+    fault: str | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.variants), len(self.names))

@@ -58,6 +58,8 @@ class Situation:
         About the genome build; None if nothing is odd about the positions.
     build
         Stated by the weights.
+    fault
+        `Weights.fault`.
     notes
         What is to be said of every score of the file, matched or not.
     """
@@ -69,6 +71,7 @@ class Situation:
     outcome: Outcome
     evidence: Evidence | None
     build: str | None
+    fault: str | None
     notes: Sequence[str]
 
 
@@ -86,7 +89,7 @@ def give_verdict(situation: Situation, counts: IntArray, is_ok: bool) -> str:
     """
     n_rows, n_matched = int(counts.sum()), int(counts[MATCHED])
     if n_rows == 0:
-        return "no row has a weight for this score"
+        return situation.fault or "no row has a weight for this score"
     notes = "".join(f"; {note}" for note in situation.notes)
     if is_ok:
         return f"{n_matched / n_rows:.1%} of rows matched{notes}"

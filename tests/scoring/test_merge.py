@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import write_plink1
+from pgs_trd.scoring import Scores
 from pgs_trd.scoring.files import beside
 from pgs_trd.scoring.merge import merge_scores
 from pgs_trd.scoring.parts import read_part
@@ -157,6 +160,58 @@ def test_merge_scores__equals_the_whole_of_hapmap3_to_the_last_bit(real_data: Pa
         assert_array_equal(merged.averages, whole.averages)
         assert_array_equal(backwards.scores, whole.scores)
         assert merged.summary["n_matched"].tolist() == whole.summary["n_matched"].tolist()
+
+
+def test_score_step__a_file_that_cannot_be_read_does_not_stop_the_others(cohort: Path):
+    """It is a failed score with its reason, in the whole as in the parts."""
+    packed = gzip.compress((cohort / "one.tsv").read_bytes())
+    (cohort / "cut.tsv.gz").write_bytes(packed[:-20])
+    (cohort / "empty.tsv").touch()
+    files = [cohort / name for name in ("cut.tsv.gz", "one.tsv", "empty.tsv")]
+    alone = score_step(cohort / "whole", files[1:2], cohort / "alone.parquet", min_overlap=0.5)
+
+    def run() -> tuple[Scores, Scores]:
+        whole = score_step(cohort / "whole", files, cohort / "all.parquet", min_overlap=0.5)
+        outs = [cohort / f"chr{name}.parquet" for name in CHROMOSOMES]
+        for out in outs:
+            score_step(cohort / out.stem, files, out, part=True)
+        return whole, merge_scores(outs, min_overlap=0.5)
+
+    with pytest.warns(PgsTrdWarning) as said:
+        whole, merged = run()
+
+    for result in (whole, merged):
+        pd.testing.assert_frame_equal(result.scores, alone.scores, check_exact=True)
+        assert result.summary["status"].tolist() == ["failed", "ok", "failed"]
+        assert result.summary["score"].tolist()[::2] == ["cut.tsv.gz", "empty.tsv"]
+        assert result.summary["verdict"].tolist()[::2] == [
+            "its gzip compression is damaged or cut off: a truncated copy",
+            "is empty",
+        ]
+    texts = [str(warning.message) for warning in said]
+    assert "empty.tsv: its score fails, the others go on: is empty" in texts
+    failed = "2 of 3 scores failed. The first: cut.tsv.gz: its gzip"
+    assert sum(failed in text for text in texts) == 2
+    with pytest.raises(DataError, match=r"^empty.tsv: is empty"):
+        score_step(cohort / "whole", files[2:], cohort / "none.parquet")
+
+
+def test_merge_scores__takes_the_mean_correlation_of_the_parts(cohort: Path):
+    """Weighted by matched rows; where it is below zero the verdict says so, as for the whole."""
+    parts = [read_part(path) for path in score_parts(cohort)]
+    n = np.array([part.summary["n_matched"].item() for part in parts])
+    r = np.array([-0.5, 0.2, np.nan])
+    parts = [
+        replace(part, summary=part.summary.assign(frequency_r=value))
+        for part, value in zip(parts, r, strict=True)
+    ]
+
+    summary = merge_scores(parts, min_overlap=0.5).summary
+
+    expected = (-0.5 * n[0] + 0.2 * n[1]) / (n[0] + n[1])
+    assert_allclose(summary["frequency_r"], expected, rtol=1e-10)
+    warns = "effect and other allele may be swapped" in summary["verdict"].item()
+    assert warns == (expected < 0)
 
 
 def test_merge_scores__aligns_people(cohort: Path):

@@ -214,6 +214,22 @@ def test_score__refuses_weights_too_small_to_add_up():
     assert_allclose(result.scores["s0"], 1e-270, rtol=1e-12)
 
 
+def test_score__a_score_that_cannot_be_added_up_does_not_stop_the_others():
+    """Weights too small to scale, and a dominant effect that cannot be centred."""
+    good = make_weights(np.ones((1, 1)))
+    tiny = replace(make_weights(np.full((1, 1), 1e-300)), names=("tiny",))
+    dominant = replace(good, names=("dominant",), doses=np.array([[0.0, 1.0, 1.0]]))
+    genotypes = GenotypesInMemory(np.array([[0.0, 1.0, 2.0]]))
+
+    with pytest.warns(PgsTrdWarning, match=r"2 of 3 scores failed. The first: tiny: its weights"):
+        result = score(genotypes, [tiny, good, dominant], scale="center", small_sample=True)
+
+    assert result.scores.columns.tolist() == ["s0"]
+    assert_allclose(result.scores["s0"], [-1, 0, 1], atol=1e-12)
+    assert result.summary["status"].tolist() == ["failed", "ok", "failed"]
+    assert result.summary["verdict"][2].startswith("scale='center' is for additive effects")
+
+
 def test_score__refuses_to_impute_by_the_frequencies_of_a_few_people():
     """Forty-nine people say too little, unless frequencies of others are given."""
     dosages = np.ones((1, 49))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pgs_trd.errors import DataError, PgsTrdWarning
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.steps import inputs
 from pgs_trd.steps.inputs import WeightFiles
 from pgs_trd.weights import read_weights
@@ -108,8 +108,13 @@ def test_weight_files__a_fault_comes_when_its_file_is_asked_for(tmp_path, monkey
 
     assert next(files).names == ("PGS0",)
 
-    with pytest.raises(DataError, match=r"1\.txt: none of the 3 rows has a number"):
+    with pytest.warns(PgsTrdWarning, match=r"1\.txt: its score fails, .*: none of the 3 rows has"):
+        unreadable = next(files)
+    assert unreadable.fault == "none of the 3 rows has a number in the weight column"
+    with pytest.raises(UsageError, match=r"no such file: .*absent\.txt"):
         next(files)
+    with pytest.raises(DataError, match=r"1\.txt: none of the 3 rows has a number"):
+        next(WeightFiles(paths[1:]).read())
 
 
 def test_weight_files__a_doubt_is_told_when_its_file_is_asked_for(tmp_path, monkeypatch, recwarn):
