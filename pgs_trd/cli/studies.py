@@ -107,7 +107,7 @@ def run(
         str | None,
         typer.Option(
             "--steps",
-            help="Some of scores,components,phenotype,association,progression,sensitivity,report; "
+            help="Some of scores,phenotype,covariates,association,progression,sensitivity,report; "
             "what the others make has to be there.",
         ),
     ] = None,

@@ -46,6 +46,7 @@ def _missing_files(config: StudyConfig) -> Iterator[Fault]:
     source = config.records.source
     named: list[tuple[Place, Path | None]] = [
         (("covariates", "file"), config.covariates.file),
+        (("covariates", "related"), config.covariates.related),
         (("traits",), config.traits),
         (("truth",), config.truth),
         (("records", "enrolment"), config.records.enrolment),

@@ -171,7 +171,10 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
             }
         ),
         "covariates": config.covariates.model_copy(
-            update={"file": absolute(config.covariates.file)}
+            update={
+                "file": absolute(config.covariates.file),
+                "related": optional(config.covariates.related),
+            }
         ),
         "sensitivity": config.sensitivity.model_copy(
             update={"definitions": None if further is None else [named(one) for one in further]}

@@ -11,6 +11,7 @@ from pgs_trd.ehr import open_codelists
 from pgs_trd.errors import UsageError
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.steps.phenotype_options import plain_options
+from pgs_trd.study.people import covariate_options, makes_covariates
 from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.scatter import list_strata
 from pgs_trd.study.sections import StudyConfig
@@ -46,9 +47,8 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
 def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Give each table with the options that its step should have had."""
     yield files.scores, config.scoring.model_dump(include=set(_OF_SCORES))
-    if config.components.names:
-        components = config.components.model_dump(mode="json")
-        yield files.components / "covariates.parquet", components
+    if makes_covariates(config):
+        yield files.covariates / "covariates.parquet", covariate_options(config)
     records = {
         "origin": config.origin,
         "codelists": open_codelists(config.records.codelists).hashes,

@@ -17,7 +17,7 @@ from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.scoring.files import beside
 from pgs_trd.steps.inputs import list_weight_files
-from pgs_trd.study.components import with_components
+from pgs_trd.study.people import makes_covariates, with_made_covariates
 from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
@@ -136,14 +136,15 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
         If a name holds a comma or an equals sign that a command line would split.
     """
     given = config.model_copy(update={"output": config.output.resolve()})
-    config, files = with_components(given), StudyFiles(given.output)
+    config, files = with_made_covariates(given), StudyFiles(given.output)
     study = study.resolve()
     columns, texts = _record_columns(config, files)
     scatter = scatter_study(given)
     scoring = _score_jobs(config, files, scatter)
     phenotype = _phenotype_job(config, files, columns)
     models = _model_jobs(config, files, scatter)
-    jobs = [*scoring, *_component_jobs(given, files, study), phenotype, *models]
+    made = _covariate_jobs(given, files, study)
+    jobs = [*scoring, phenotype, *made, *models]
     if _repeats(config, files):
         jobs.append(_sensitivity_job(config, files, study, phenotype))
     jobs.append(_report_job(config, files, study, jobs))
@@ -178,16 +179,18 @@ def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> lis
     return [*jobs, Job("merge", "", command, (), parts, outputs, minutes=20)]
 
 
-def _component_jobs(config: StudyConfig, files: StudyFiles, study: Path) -> list[Job]:
-    if not config.components.names:
+def _covariate_jobs(config: StudyConfig, files: StudyFiles, study: Path) -> list[Job]:
+    if not makes_covariates(config):
         return []
-    command = ("pgs-trd", "run", str(study), "--steps", "components")
-    source = config.components.genotypes or config.genotypes
-    members = expand_pattern(source) if is_pattern(source) else [source]
-    read = [file for member in members for file in _genotype_files(member)]
-    inputs = _names([study, files.scores, config.covariates.file, *read])
-    made = _tables(files.components / "covariates.parquet")
-    return [Job("components", "", command, (THREADS,), inputs, made, threads=2, mem_mb=4000)]
+    command = ("pgs-trd", "run", str(study), "--steps", "covariates")
+    read = [study, files.scores, files.records / "phenotype.parquet", config.covariates.file]
+    read += [config.covariates.related] if config.covariates.related else []
+    if config.components.names:
+        source = config.components.genotypes or config.genotypes
+        members = expand_pattern(source) if is_pattern(source) else [source]
+        read += [file for member in members for file in _genotype_files(member)]
+    inputs, made = _names(read), _tables(files.covariates / "covariates.parquet")
+    return [Job("covariates", "", command, (THREADS,), inputs, made, threads=2, mem_mb=4000)]
 
 
 def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None) -> Job:

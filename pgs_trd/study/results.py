@@ -43,9 +43,9 @@ class StudyFiles:
         return self.output / "scores" / "scores.parquet"
 
     @property
-    def components(self) -> Path:
-        """The folder of components, and of the covariates with them."""
-        return self.output / "components"
+    def covariates(self) -> Path:
+        """The folder of the covariates that the study makes, and of components."""
+        return self.output / "covariates"
 
     @property
     def records(self) -> Path:
@@ -213,6 +213,7 @@ def _conventions(
         "ties": cox["ties"],
         "meta_method": config.models.meta_method,
         "planned_scores": config.models.planned_scores,
+        "related": config.covariates.related,
         **config.replication.model_dump(),
         "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

@@ -21,9 +21,9 @@ from pgs_trd.steps.models import (
 )
 from pgs_trd.steps.records import phenotype_step
 from pgs_trd.steps.scores import score_step
-from pgs_trd.study.components import make_components, with_components
 from pgs_trd.study.config import check_study, load_config
 from pgs_trd.study.made_with import check_made_with
+from pgs_trd.study.people import make_covariates, makes_covariates, with_made_covariates
 from pgs_trd.study.results import StudyFiles, collect_results
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.sensitivity import repeat_under, repeat_within
@@ -31,7 +31,7 @@ from pgs_trd.tables import read_table, write_table, write_text
 
 Progress = Callable[[str, float], None]
 Step = Literal[
-    "scores", "components", "phenotype", "association", "progression", "sensitivity", "report"
+    "scores", "phenotype", "covariates", "association", "progression", "sensitivity", "report"
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
 
@@ -74,7 +74,7 @@ def run_study(
     if unknown := sorted(set(chosen) - set(STEPS)):
         raise UsageError(f"no step {', '.join(unknown)}: the steps are {', '.join(STEPS)}")
     run = _Run(config, threads, memory_mb, progress or _ignore)
-    work = (run.score, run.place, run.phenotype, run.associate, run.follow, run.repeat, run.finish)
+    work = (run.score, run.phenotype, run.choose, run.associate, run.follow, run.repeat, run.finish)
     for name, do in zip(STEPS, work, strict=True):
         if name in chosen:
             do()
@@ -105,7 +105,7 @@ class _Run:
         self, config: StudyConfig, threads: int | None, memory_mb: int | None, progress: Progress
     ) -> None:
         self.given = config
-        self.config = with_components(config)
+        self.config = with_made_covariates(config)
         self.threads = threads
         self.memory_mb = memory_mb
         self.progress = progress
@@ -125,12 +125,6 @@ class _Run:
             progress=lambda share: self.progress("scores", share),
         )
 
-    def place(self) -> None:
-        if self.given.components.names:
-            self.progress("components", 0.0)
-            make_components(self.given, threads=self.threads)
-            self.progress("components", 1.0)
-
     def phenotype(self) -> None:
         self.progress("phenotype", 0.0)
         phenotype_step(
@@ -147,6 +141,12 @@ class _Run:
             memory_mb=self.memory_mb,
         )
         self.progress("phenotype", 1.0)
+
+    def choose(self) -> None:
+        if makes_covariates(self.given):
+            self.progress("covariates", 0.0)
+            make_covariates(self.given, threads=self.threads)
+            self.progress("covariates", 1.0)
 
     def associate(self) -> None:
         self.progress("association", 0.0)

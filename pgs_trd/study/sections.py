@@ -157,12 +157,26 @@ class Records(Section):
 
 
 class Covariates(Section):
-    """Covariates of every person, with the stratum each belongs to."""
+    """Covariates of every person, with the stratum each belongs to.
+
+    Attributes
+    ----------
+    file
+        One row a person: person_id, what to adjust for, and the stratum.
+    columns
+        What to adjust for.
+    stratum, strata
+        The column of strata, and those to use; None is all of them.
+    related
+        Pairs of relatives with their kinship: of each pair one is left out, the resistant
+        last.
+    """
 
     file: Path
     columns: list[str] = Field(min_length=1)
     stratum: str | None = "ancestry"
     strata: list[str] | None = Field(default=None, min_length=1)
+    related: Path | None = None
 
 
 class Components(Section):

@@ -131,7 +131,7 @@ def test_real_genotypes__show_what_was_planted_in_the_records(studied: Path):
 @pytest.mark.slow
 def test_real_genotypes__have_components_in_each_stratum(studied: Path):
     """Centred within it, as fitted there; the models are adjusted for them."""
-    covariates = read_table(studied / "results" / "components" / "covariates.parquet")
+    covariates = read_table(studied / "results" / "covariates" / "covariates.parquet")
     names = [f"PC{number}" for number in range(1, 5)]
 
     assert covariates[names].notna().all(axis=None)

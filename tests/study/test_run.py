@@ -163,5 +163,5 @@ def test_run_study__records_no_options_that_results_were_not_made_with(
 
 def test_run_study__names_the_steps_where_one_is_unknown(finished: Path):
     """A misspelt step must not pass for done."""
-    with pytest.raises(UsageError, match="no step model: the steps are scores, components, ph"):
+    with pytest.raises(UsageError, match="no step model: the steps are scores, phenotype, cov"):
         run_study(finished / "study.yaml", steps=["model"])  # type: ignore[list-item]  # on purpose

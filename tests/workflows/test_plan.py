@@ -172,13 +172,13 @@ def test_plan_study__makes_components_before_the_models_that_they_are_in(
     plan = _changed(study, tmp_path, covariates=chosen, components=made)
 
     stages = plan.stages()
-    (job,) = stages["components"]
+    (job,) = stages["covariates"]
     line = stages["associate"][0].line()
     assert "--covariate-columns sex,PC1,PC2" in line
     assert f"--covariates {job.outputs[0]}" in line
-    assert list(stages).index("components") < list(stages).index("associate")
+    assert list(stages).index("covariates") < list(stages).index("associate")
     # Three strata, in genotypes by chromosome.
-    run_study(plan.study, steps=["scores", "components"])
+    run_study(plan.study, steps=["scores", "covariates"])
     table = read_table(Path(job.outputs[0]))
     assert list(table.columns) == ["person_id", "sex", "ancestry", "PC1", "PC2"]
     assert table[["PC1", "PC2"]].notna().all(axis=None)
@@ -262,7 +262,7 @@ def test_rules__ask_for_resources_and_leave_logs_and_benchmarks():
 
     models = {"associate", "associate_part", "stack_association",
               "progression", "progression_part", "stack_progression", "meta"}  # fmt: skip
-    others = {"score_part", "merge", "score", "components", "phenotype", "sensitivity", "report"}
+    others = {"score_part", "merge", "score", "covariates", "phenotype", "sensitivity", "report"}
     assert set(by_name) == models | others
     for name, body in by_name.items():
         for part in ("threads:", "mem_mb=", "runtime=", "log:", "benchmark:", "shell:"):

@@ -64,25 +64,3 @@ else:
             version=PLAN["version"],
         shell:
             "{params.command} --threads {threads} 2> {log:q}"
-
-
-if ("components", "") in JOBS:
-
-    rule components:
-        input:
-            JOBS["components", ""]["inputs"],
-        output:
-            JOBS["components", ""]["outputs"],
-        params:
-            command=command("components"),
-            version=PLAN["version"],
-        threads: JOBS["components", ""]["threads"]
-        resources:
-            mem_mb=memory("components"),
-            runtime=minutes("components"),
-        log:
-            "logs/components.log",
-        benchmark:
-            "benchmarks/components.tsv"
-        shell:
-            "{params.command} --threads {threads} 2> {log:q}"
