@@ -217,7 +217,9 @@ static int read_number(const char *p, int64_t *at, int64_t end, double *value)
             power = 10 * power + (p[i] - '0');
         if (!n_power)
             return 0;
-        whole *= pow(10, is_small ? -power : power);
+        /* By multiplication: pow() would tie the wheel to glibc 2.29. */
+        for (double *grown = is_small ? &scale : &whole; power > 0; power--)
+            *grown *= 10;
     }
     *value = (is_negative ? -whole : whole) / scale;
     *at = i;
