@@ -118,7 +118,6 @@ def replication_view(study: DisclosedStudy) -> TableView | None:
     """Give discovery, correction and replication of each effect side by side."""
     makers: list[tuple[str, bool, Maker]] = [
         ("Trait", False, text_of("trait")),
-        ("Contrast", False, _contrast),
         ("Strata", False, text_of("sample")),
         ("OR per SD, discovery (95% CI)", True, _ratio("discovery")),
         ("The same, corrected", True, _ratio("corrected")),
@@ -127,6 +126,7 @@ def replication_view(study: DisclosedStudy) -> TableView | None:
         ("Same sign", False, _yes("same_sign")),
         ("And p < 0.05", False, _yes("nominal")),
         ("And p < 0.05 / tests", False, _yes("replicated")),
+        ("Contrast", False, _contrast),
     ]
     return make_view(
         "replicated", "Effects that pass the Bonferroni limit in the strata of discovery.",

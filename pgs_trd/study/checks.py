@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pgs_trd.ehr.connect import parse_url
 from pgs_trd.errors import PgsTrdError
 from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.models import CONTRASTS
@@ -53,7 +54,12 @@ def _missing_files(config: StudyConfig) -> Iterator[Fault]:
     ]
     codelists = config.records.codelists or []
     named += [(("records", "codelists", number), path) for number, path in enumerate(codelists)]
-    if isinstance(source, Path):
+    if isinstance(source, str):
+        try:
+            parse_url(source)
+        except PgsTrdError as error:
+            yield Fault(("records", "source"), f"records.source: {error}")
+    elif isinstance(source, Path):
         named.append((("records", "source"), source))
     else:
         named += [(("records", "source", name), path) for name, path in source.items()]

@@ -144,6 +144,12 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
         """Make the name of a file absolute; one of the package's stays as it is."""
         return str(absolute(Path(name))) if name.endswith(endings) else name
 
+    def place(source: str | Path | dict[str, Path]) -> str | Path | dict[str, Path]:
+        """Make paths absolute; the URL of a database is none."""
+        if isinstance(source, dict):
+            return {name: absolute(path) for name, path in source.items()}
+        return source if isinstance(source, str) else absolute(source)
+
     source, further = config.records.source, config.sensitivity.definitions
     codelists, published = config.records.codelists, config.published
     scoring: Scoring = config.scoring.model_copy(
@@ -165,9 +171,7 @@ def _resolve(config: StudyConfig, folder: Path) -> StudyConfig:
             update={
                 "codelists": None if codelists is None else [absolute(one) for one in codelists],
                 "enrolment": optional(config.records.enrolment),
-                "source": absolute(source)
-                if isinstance(source, Path)
-                else {name: absolute(path) for name, path in source.items()},
+                "source": place(source),
             }
         ),
         "covariates": config.covariates.model_copy(

@@ -136,8 +136,8 @@ def _read_people(path: Path) -> pd.DataFrame | None:
 
 def _record_faults(config: StudyConfig) -> Iterator[Fault]:
     source = config.records.source
-    paths = [source] if isinstance(source, Path) else list(source.values())
-    if not all(path.exists() for path in paths):
+    given = source.values() if isinstance(source, dict) else [source]
+    if not all(path.exists() for path in given if isinstance(path, Path)):
         return
     try:
         open_ehr(source, columns=config.records.columns)

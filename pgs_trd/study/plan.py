@@ -195,7 +195,7 @@ def _covariate_jobs(config: StudyConfig, files: StudyFiles, study: Path) -> list
 
 def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None) -> Job:
     source = config.records.source
-    tables = {"omop": source} if isinstance(source, Path) else source
+    tables = source if isinstance(source, dict) else {"omop": source}
     options: dict[str, Any] = {
         **tables,
         "columns": columns,
@@ -205,7 +205,8 @@ def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None)
         **config.records.model_dump(include={"washout_days", "enrolment", "data_end"}),
         "out": files.records,
     }
-    read = [file for path in tables.values() for file in _inside(path)]
+    paths = [path for path in tables.values() if isinstance(path, Path)]
+    read = [file for path in paths for file in _inside(path)]
     read += [Path(config.definition)] if Path(config.definition).is_file() else []
     further = [*(config.records.codelists or []), config.records.enrolment]
     read += [file for path in further if path is not None for file in _inside(path)]

@@ -6,12 +6,21 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
+from pgs_trd.ehr.connect import parse_url
 from pgs_trd.steps.phenotype_options import FollowUp, Gates
 
 TITLE = "Polygenic scores and treatment-resistant depression"
 Share = Annotated[float, Field(ge=0, le=1)]
+Url = Annotated[str, Field(pattern=r"^[a-z]+://")]
 PValue = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -127,8 +136,8 @@ class Records(Section):
     Attributes
     ----------
     source
-        A folder or .duckdb file in the OMOP common data model, or the flat
-        tables by name (prescriptions, diagnoses, persons, ...).
+        A folder, .duckdb file or the URL of a database in the OMOP common data model, or
+        the flat tables by name (prescriptions, diagnoses, persons, ...).
     columns
         For each table, our column names to the file's.
     codelists
@@ -142,12 +151,19 @@ class Records(Section):
         Last day of data.
     """
 
-    source: Path | dict[str, Path]
+    source: Url | Path | dict[str, Path]
     columns: dict[str, dict[str, str]] | None = None
     codelists: list[Path] | None = Field(default=None, min_length=1)
     washout_days: int = Field(default=365, ge=0)
     enrolment: Path | None = None
     data_end: date | None = None
+
+    @field_serializer("source", when_used="json")
+    def _name_source(self, source: str | Path | dict[str, Path]) -> str | dict[str, str]:
+        """Keep user, password and host of a database out of records and reports."""
+        if isinstance(source, dict):
+            return {name: str(path) for name, path in source.items()}
+        return parse_url(source).name if isinstance(source, str) else str(source)
 
     @property
     def followed(self) -> FollowUp:

@@ -192,3 +192,24 @@ def test_load_config__scoring_has_every_option_of_the_command():
                   "progress", "reading_progress"}  # fmt: skip
 
     assert asked == (of_score - of_the_run) | of_target
+
+
+def test_load_config__takes_the_url_of_a_database(folder: Path):
+    """It is no path, and its user and host stay out of records and reports."""
+    url = "postgresql://me@host.example:5432/omop/cdm"
+    (folder / "study.yaml").write_text(GOOD.replace("source: omop", f"source: {url}"))
+
+    config = load_config(folder / "study.yaml")
+
+    assert config.records.source == url
+    assert config.model_dump(mode="json")["records"]["source"] == "postgresql://omop/cdm"
+
+
+def test_load_config__says_what_is_wrong_with_a_url(folder: Path):
+    """The message does not repeat a password."""
+    url = "mysql://me:secret@host/omop"
+    (folder / "study.yaml").write_text(GOOD.replace("source: omop", f"source: {url}"))
+
+    with pytest.raises(UsageError, match="cannot be read from mysql://") as caught:
+        load_config(folder / "study.yaml")
+    assert "secret" not in str(caught.value)
