@@ -14,6 +14,8 @@ from pgs_trd.models.profiles import Peaks
 Errors: TypeAlias = Literal["model", "HC0", "HC1", "cluster"]
 GlmErrors: TypeAlias = Literal["model", "HC0", "HC1", "HC3", "cluster"]
 
+ROUNDING = 1e-8
+
 ERROR_NOTES = {
     "model": "inverse Fisher information at the estimate",
     "HC0": "sandwich, no small-sample factor",
@@ -56,7 +58,10 @@ def own_covariance(
             factor = n_people / (n_people - n_parameters)
         elif se == "HC3":
             assert isinstance(peaks.likelihood, GlmLikelihood)
-            influence /= 1 - peaks.likelihood.hat_values(peaks.beta, peaks.models, peaks.variance)
+            hat = peaks.likelihood.hat_values(peaks.beta, peaks.models, peaks.variance)
+            # Who has a covariate alone is fitted exactly, and pulls at nothing else.
+            is_alone = hat > 1 - ROUNDING
+            influence = np.where(is_alone, 0.0, influence / np.where(is_alone, 1.0, 1 - hat))
         pulls.append(influence)
     covariance = [[np.einsum("kn,kn->k", one, other) for other in pulls] for one in pulls]
     return np.asarray(factor * np.moveaxis(np.array(covariance), 2, 0))

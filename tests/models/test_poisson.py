@@ -80,6 +80,19 @@ def test_fit_poisson__hc3_divides_residuals_by_one_less_the_hat_value():
     assert_allclose(fits.loc[0, "se"], expected, rtol=1e-7)
 
 
+def test_fit_poisson__hc3_of_somebody_alone_is_that_without_them():
+    """Their hat value is 1 and their residual 0: the ratio was no number, or a huge one."""
+    outcome, scores, covariates, _ = simulate(np.random.default_rng(4), 80)
+    outcome[7] = 3.0
+    alone = (np.arange(80) == 7).astype(float)
+
+    fits = fit_poisson(outcome, scores, covariates.assign(alone=alone), se="HC3")
+
+    others = np.arange(80) != 7
+    without = fit_poisson(outcome[others], scores[others], covariates[others], se="HC3")
+    assert_allclose(fits[["beta", "se"]], without[["beta", "se"]], rtol=1e-6)
+
+
 def test_fit_poisson__of_two_groups_is_the_risk_ratio():
     """30 of 100 against 15 of 100: ratio 2, error sqrt(1/30 - 1/100 + 1/15 - 1/100) by hand."""
     exposed = np.repeat([1.0, 0.0], 100)
