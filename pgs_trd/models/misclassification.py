@@ -30,13 +30,15 @@ from pgs_trd.models.inputs import (
     read_covariates,
     read_scores,
 )
-from pgs_trd.models.newton import Evaluation, maximise
+from pgs_trd.models.newton import Evaluation, Maximum, maximise
 from pgs_trd.models.results import STANDING, FitRows
 from pgs_trd.models.wald import check_confidence, wald_columns
 from pgs_trd.tables import require_columns
 
 STEP_TOLERANCE = 1e-9
 MAX_ITERATIONS = 100
+# Beyond so many times where nine tenths of people are, a score is cut off to find a start.
+BULK = 3.0
 
 
 def misclassification_grid(
@@ -143,7 +145,8 @@ def fit_misclassified(
         model-based, from the expected information. The status is "separation" or
         "not_converged" where no maximum is found: the score separates the labels, or the
         labels are at odds with the rates. With a very heavy-tailed covariate the likelihood
-        can have several peaks, and the search may end so too: transform such a covariate.
+        can have several peaks, and the search may end so too: transform such a covariate. (With
+        a score of heavy tails the search starts again from the slope among the others.)
 
     Raises
     ------
@@ -252,15 +255,14 @@ class _Cell:
         design = np.vstack([self.basis.columns, column])
         start = np.zeros((1, len(design)))
         start[0, 0] = np.log(self.true_share / (1 - self.true_share))
-        likelihood = _LabelLikelihood(self.labels, design, self.sensitivity, self.specificity)
         with np.errstate(all="ignore"):  # far out numbers overflow; the ending says so
-            top = maximise(
-                likelihood,
-                start,
-                step_tolerance=STEP_TOLERANCE,
-                max_iterations=MAX_ITERATIONS,
-            )
-            variance = np.linalg.pinv(top.at_end.information[0])[-1, -1]
+            top = self._climb(design, start)
+            if top.ending[0] != "converged":
+                again = self._climb(design, self._start_within_bulk(design, start))
+                top = again if again.ending[0] == "converged" else top
+            variance = np.nan
+            if top.ending[0] == "converged":
+                variance = float(np.linalg.pinv(top.at_end.information[0])[-1, -1])
         rows.iterations[position] = top.iterations[0]
         if top.ending[0] == "diverging":
             rows.refuse(position, "separation", "the estimate runs out of bounds at these rates")
@@ -274,6 +276,30 @@ class _Cell:
             se=float(np.sqrt(variance) / scale),
             log_likelihood=float(top.at_end.log_likelihood[0]),
         )
+
+    def _climb(self, design: FloatArray, start: FloatArray) -> Maximum:
+        return maximise(
+            _LabelLikelihood(self.labels, design, self.sensitivity, self.specificity),
+            start,
+            step_tolerance=STEP_TOLERANCE,
+            max_iterations=MAX_ITERATIONS,
+        )
+
+    def _start_within_bulk(self, design: FloatArray, start: FloatArray) -> FloatArray:
+        """Give the estimates for a score whose tails are cut off.
+
+        By its standard deviation a score with one huge value hardly varies among the others,
+        and their slope is too far away to be found.
+        """
+        column = design[-1]
+        middle = np.median(column)
+        reach = BULK * np.quantile(np.abs(column - middle), 0.9)
+        cut = np.clip(column, middle - reach, middle + reach)
+        scale = float(cut.std()) or 1.0
+        top = self._climb(np.vstack([design[:-1], cut / scale]), start)
+        beta = top.beta.copy()
+        beta[0, -1] /= scale
+        return beta
 
 
 @dataclass(frozen=True)
@@ -297,15 +323,16 @@ class _LabelLikelihood:
 
     def evaluate(self, beta: FloatArray, _models: IntArray) -> Evaluation:
         """Evaluate at the one row of `beta`."""
-        truth = expit(beta[0] @ self.design)
+        linear = beta[0] @ self.design
+        # Neither share is 1 less the other where that would round to 0.
+        truth, rest = expit(linear), expit(-linear)
         span = self.sensitivity + self.specificity - 1
+        slope = span * truth * rest
         chance = 1 - self.specificity + span * truth
-        slope = span * truth * (1 - truth)
-        # The other share is not 1 - chance where that would round to 0.
-        other = 1 - self.sensitivity + span * expit(-(beta[0] @ self.design))
+        other = 1 - self.sensitivity + span * rest
         pull = np.where(self.labels == 1, slope / chance, -slope / other)
         value = np.where(self.labels == 1, np.log(chance), np.log(other)).sum()
-        weight = slope**2 / (chance * other)
+        weight = np.where(slope > 0, slope**2 / (chance * other), 0.0)
         return Evaluation(
             np.array([value]),
             (self.design @ pull)[np.newaxis],

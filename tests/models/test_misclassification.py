@@ -195,6 +195,25 @@ def test_fit_misclassified__what_cannot_be_fitted_has_its_status(people):
     assert pd.concat([fits, others])[["beta", "se", "p_value"]].isna().all(axis=None)
 
 
+@pytest.mark.parametrize("label_of_it", [0.0, 1.0])
+@pytest.mark.parametrize("npv", [0.9, 1.0])
+def test_fit_misclassified__one_huge_value_does_not_lose_the_others(label_of_it, npv):
+    """A label that errs says next to nothing of a case far out: the fit is that of the rest."""
+    rng = np.random.default_rng(8)
+    score = rng.normal(size=2000)
+    label = (rng.random(2000) < 1 / (1 + np.exp(1 - 0.5 * score))).astype(float)
+    score[0], label[0] = 1e6, label_of_it
+    rates = {"ppv": [0.9], "npv": [npv]}
+
+    fits = fit_misclassified(label, pd.DataFrame({"s": score}), **rates)
+    rest = fit_misclassified(label[1:], pd.DataFrame({"s": score[1:]}), **rates)
+
+    if label_of_it == 0 and npv == 1:  # a case is never labelled 0: at odds with the rest
+        assert fits.loc[0, "status"] == "not_converged"
+    else:
+        assert_allclose(fits[["beta", "se"]], rest[["beta", "se"]], rtol=0.02)
+
+
 def test_misclassification_grid__refuses_an_infinite_estimate():
     """It would have p = 0 at every pair of rates."""
     with pytest.raises(DataError, match="estimates: beta: 1 of 2 values are infinite"):
