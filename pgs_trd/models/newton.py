@@ -12,6 +12,8 @@ from pgs_trd.models.arrays import BoolArray, FloatArray, IntArray
 Ending: TypeAlias = Literal["converged", "diverging", "not_converged"]
 
 MAX_STEP = 30.0
+# A step that was cut short and climbed may be followed by one so many times as long.
+LONGER = 4.0
 MAX_HALVINGS = 12
 MAX_EXACT_STEPS = 100
 # Such a step leaves an error a million times shorter: that of differences as derivatives.
@@ -21,7 +23,8 @@ EXACT_TOLERANCE = 1e-8
 FLAT_DECREMENT = 1e-8
 LONG_STEP = 1e-2
 LOST_CURVATURE = 1e-6
-# A fit that ends unsettled this far out, in standard deviations, was on its way there.
+# A fit that ends unsettled this far out, in standard deviations, was on its way there;
+# one that settles has a column with values far out, and tolerances grow with the distance.
 FAR_OUT = 30.0
 
 
@@ -125,26 +128,29 @@ def maximise(
     iterations = np.zeros(n_models, dtype=np.int64)
     ending: list[Ending] = ["not_converged"] * n_models
     direction = np.zeros_like(beta)
+    reach = np.full(n_models, MAX_STEP)
     active = np.flatnonzero(current.is_finite())
     while active.size:
         here = current.take(active)
         newton = solve_each(here.information, here.gradient)
         direction[active] = newton
-        lost = _is_diverging(newton, here, curvature_at_start[active])
+        size = np.maximum(1.0, _length(beta[active]) / FAR_OUT)
+        lost = _is_diverging(newton, here, curvature_at_start[active], size)
         for model in active[lost]:
             ending[model] = "diverging"
-        settled = ~lost & (_length(newton) <= settle_tolerance)
+        settled = ~lost & (_length(newton) <= settle_tolerance * size)
         beta[active[settled]] += newton[settled]
         iterations[active[settled]] += 1
         for model in active[settled]:
             ending[model] = "converged"
-        active, newton = active[~lost & ~settled], newton[~lost & ~settled]
+        going = ~lost & ~settled
+        active, newton, size = active[going], newton[going], size[going]
         if not active.size:
             break
-        stuck = _climb(likelihood, beta, current, active, newton)
+        stuck = _climb(likelihood, beta, current, active, newton, reach)
         iterations[active] += 1
         # The length asked for decides, not what halving left of it.
-        done = _length(newton) <= step_tolerance
+        done = _length(newton) <= step_tolerance * size
         for model in active[done]:
             ending[model] = "converged"
         given_up = ~done & (stuck | (iterations[active] >= limit))
@@ -174,12 +180,12 @@ def _climb_by_differences(likelihood: Likelihood, top: Maximum, model: int) -> N
         step = axes @ ((axes.T @ here.gradient[0]) / np.maximum(np.abs(values), floor))
         length = float(np.max(np.abs(step)))
         step *= MAX_STEP / max(length, MAX_STEP)
-        place = np.zeros(1, dtype=np.int64)
+        place, reach = np.zeros(1, dtype=np.int64), np.full(1, MAX_STEP)
         beta, own = (
             point[np.newaxis].copy(),
             Evaluation(here.log_likelihood, here.gradient, here.information),
         )
-        if _climb(_One(likelihood, model), beta, own, place, step[np.newaxis])[0]:
+        if _climb(_One(likelihood, model), beta, own, place, step[np.newaxis], reach)[0]:
             return
         point, here = beta[0], own
         top.iterations[model] += 1
@@ -221,14 +227,16 @@ def _climb(
     current: Evaluation,
     active: IntArray,
     newton: FloatArray,
+    reach: FloatArray,
 ) -> BoolArray:
     """Step the active models, halving where a likelihood falls; update in place.
 
-    Returns which models could not rise.
+    `reach` is how long a step of each model may be. Returns which models could not rise.
     """
-    step = newton * (MAX_STEP / np.maximum(_length(newton), MAX_STEP))[:, np.newaxis]
+    longest = reach[active]
+    step = newton * (longest / np.maximum(_length(newton), longest))[:, np.newaxis]
     pending = np.arange(len(active))
-    for _ in range(MAX_HALVINGS):
+    for halving in range(MAX_HALVINGS):
         models = active[pending]
         trial = likelihood.evaluate(beta[models] + step[pending], models)
         before = current.log_likelihood[models]
@@ -238,6 +246,9 @@ def _climb(
         risen = models[rises]
         beta[risen] += step[pending[rises]]
         current.replace(risen, trial.take(rises))
+        if not halving:
+            was_cut = _length(newton[rises]) > longest[rises]
+            reach[risen[was_cut]] *= LONGER
         pending = pending[~rises]
         if not pending.size:
             break
@@ -252,12 +263,14 @@ def _length(steps: FloatArray) -> FloatArray:
     return np.asarray(np.max(np.abs(steps), axis=1, initial=0.0))
 
 
-def _is_diverging(newton: FloatArray, here: Evaluation, at_start: FloatArray) -> BoolArray:
+def _is_diverging(
+    newton: FloatArray, here: Evaluation, at_start: FloatArray, size: FloatArray
+) -> BoolArray:
     decrement = np.einsum("ij,ij->i", newton, here.gradient)
     now = np.einsum("ij,ijk,ik->i", newton, here.information, newton)
     then = np.einsum("ij,ijk,ik->i", newton, at_start, newton)
     flat = (decrement < FLAT_DECREMENT) & (now <= LOST_CURVATURE * then)
-    return np.asarray(flat & (_length(newton) > LONG_STEP))
+    return np.asarray(flat & (_length(newton) > LONG_STEP * size))
 
 
 def solve_each(matrices: FloatArray, vectors: FloatArray) -> FloatArray:

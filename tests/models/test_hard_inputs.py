@@ -266,3 +266,43 @@ def test_fit_cox__a_stratum_without_events_says_nothing():
         strata=sample.strata[kept],
     )
     assert_allclose(whole[["beta", "se"]], without[["beta", "se"]], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "huge"),
+    [(kind, huge) for kind in ("logistic", "ordinal", "multinomial") for huge in (1e3, 1e5, 1e7)]
+    + [("cox", 1e3)],
+)
+def test_fits__one_value_far_out_does_not_hide_the_slope_of_the_others(kind, huge):
+    """R's glm gives the slope of the others; we called it separation, and gave Firth's instead.
+
+    The one far out is a case, as the slope of the others has it, and says no more.
+    """
+    rng = np.random.default_rng(30)
+    n = 800
+    score, age = rng.standard_normal(n), rng.standard_normal(n)
+    level = np.digitize(0.5 * score + 0.3 * age + rng.logistic(size=n), [0.0, 1.0]).astype(float)
+    days = rng.exponential(np.exp(-0.5 * score))
+    level[0], days[0] = 2.0, 1e-6
+    outcomes = {
+        "logistic": lambda people: models.fit_logistic(level[people] > 0, *people_of(people)),
+        "ordinal": lambda people: models.fit_ordinal(level[people], *people_of(people)),
+        "multinomial": lambda people: models.fit_multinomial(
+            level[people], *people_of(people), reference=0.0
+        ),
+        "cox": lambda people: models.fit_cox(
+            days[people], np.ones(len(people)), *people_of(people)
+        ),
+    }
+
+    def people_of(people):
+        return pd.DataFrame({"score": far[people]}), pd.DataFrame({"age": age[people]})
+
+    far = score.copy()
+    far[0] = huge
+    fits = outcomes[kind](np.arange(n))
+    others = outcomes[kind](np.arange(1, n))
+
+    assert (fits["status"] == "ok").all()
+    # The square of what is far out takes digits from the information of the others.
+    assert_allclose(fits[["beta", "se"]], others[["beta", "se"]], rtol=1e-5)
