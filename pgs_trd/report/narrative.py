@@ -54,11 +54,16 @@ SENTENCES: dict[str, Mapping[str, str] | str] = {
     },
     "covariates": "All models were adjusted for {}.",
     "covariate_columns": "All models were adjusted for {}.",
+    "related": "Of each pair of relatives of third degree or closer one was left out of all "
+    "models, resistant people last.",
+    "components_made": "{} principal components were made within each stratum.",
     "stratum": "Models were fitted within each stratum of “{}” and pooled over strata.",
     "meta_method": {
         "fixed": "Strata were pooled by inverse-variance weights (fixed effect).",
         "dl": "Strata were pooled by the random effects of DerSimonian and Laird.",
     },
+    "discovery": "Effects were discovered in the strata {}, and tested again in others.",
+    "planned_scores": "Limits and false discovery rates allow for {} planned scores.",
     "method": {
         "auto": "Where cases and controls are separated, Firth's penalised likelihood was used.",
         "firth": "Firth's penalised likelihood was used throughout.",

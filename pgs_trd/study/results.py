@@ -214,6 +214,7 @@ def _conventions(
         "meta_method": config.models.meta_method,
         "planned_scores": config.models.planned_scores,
         "related": config.covariates.related,
+        "components_made": config.components.number,
         **config.replication.model_dump(),
         "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

@@ -9,7 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from pgs_trd.models import correct_winners_curse
 from pgs_trd.report import disclose, render_report
+from pgs_trd.report.citations import cite
 from pgs_trd.report.findings import find
+from pgs_trd.report.narrative import write_methods
 from pgs_trd.report.replication import count_replication, find_replication
 
 ROLES = {"discovery": ["EUR"], "replication": None, "meta_method": "fixed"}
@@ -123,3 +125,18 @@ def test_report__adjusts_pooled_p_values_for_the_planned_scores(build, tmp_path)
     assert (pooled["p_bh"] <= pooled["p_bonferroni"] + 1e-12).all()
     # 1.6832 is twice the normal quantile of 0.8, 0.8416.
     assert_allclose(np.log(course["ratio_80_20"]), 1.6832424671 * course["beta"], rtol=1e-8)
+
+
+def test_report__says_in_its_methods_who_discovered_and_who_was_left_out(build):
+    """A reader must not have to find it among the options."""
+    asked = ROLES | {"related": "pairs.tsv", "components_made": 10, "planned_scores": 70}
+    study = disclose(build(conventions=asked))
+
+    sentences, _ = write_methods(study)
+
+    text = " ".join(sentences)
+    assert "Effects were discovered in the strata EUR, and tested again in others." in text
+    assert "one was left out of all models, resistant people last" in text
+    assert "10 principal components were made within each stratum" in text
+    assert "allow for 70 planned scores" in text
+    assert any("Zhong and Prentice" in one for one in cite(study))
