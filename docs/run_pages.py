@@ -1,15 +1,17 @@
 """Run what the pages show, and put the true output under it.
 
 Blocks of a page run in their order, in one folder: ``sh`` blocks line by line, where
-``pgs-trd`` is run in this process; ``python`` blocks in one namespace; a block with a
-``title`` is written to the file of that name. An untitled ``text`` block right behind one that
-ran is its output. ``python docs/run_pages.py`` writes the outputs anew; the tests compare them.
+``pgs-trd`` is run in this process, unless it becomes Snakemake; ``python`` blocks in one
+namespace; a block with a ``title`` is written to the file of that name. An untitled ``text``
+block right behind one that ran is its output. ``python docs/run_pages.py`` writes the outputs
+anew; the tests compare them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import subprocess
@@ -26,6 +28,8 @@ from pgs_trd.cli import main
 DOCS = Path(__file__).resolve().parent
 DEMO = "pgs-trd demo --people 1500 --out demo"
 """The command that makes what all other pages use; the tutorial begins with it."""
+BECOMES_ANOTHER = "pgs-trd workflow run"
+"""A command in whose process another program goes on: it gets a process of its own."""
 HOME = "/home/you"
 """What stands in outputs for the folder the pages run in."""
 FENCE = re.compile(r"^```(?P<kind>[a-z]*)(?: title=\"(?P<title>[^\"]+)\")?\s*$")
@@ -109,10 +113,12 @@ def run_page(text: str, folder: Path, known: Mapping[str, str] | None = None) ->
 def _run_line(line: str, known: Mapping[str, str]) -> str:
     if line in known:
         return known[line]
-    if not line.startswith("pgs-trd "):
+    if not line.startswith("pgs-trd ") or line.startswith(BECOMES_ANOTHER):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", line], capture_output=True, text=True, check=False
-        )
+            ["bash", "-euo", "pipefail", "-c", line], env=os.environ | {"PATH": path},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         # The reader of `... | head` closes the pipe: that is no failure.
         if done.returncode not in (0, 141):
             raise PageError(f"{line}\nleft with {done.returncode}: {done.stderr}")
