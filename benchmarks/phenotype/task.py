@@ -9,6 +9,7 @@ import statistics
 import string
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,8 @@ def by_hand(cdm: Path, threads: int) -> Work:
 def ours(cdm: Path, threads: int, definitions: str) -> Work:
     """Classify by one definition, or by all of a grid."""
     # Libraries are loaded before the clock starts, as duckdb is for the SQL by hand.
-    import ibis.backends.duckdb  # noqa: F401
+    for name in ("ibis.backends.duckdb", "pyarrow.dataset", "pydantic.main", "yaml"):
+        import_module(name)
 
     from pgs_trd.ehr import build_trials, open_ehr
     from pgs_trd.phenotype import classify_grid, explain

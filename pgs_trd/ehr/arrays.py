@@ -78,15 +78,16 @@ def places(groups: IntArray) -> IntArray:
     return np.arange(len(groups), dtype=np.int64) - starts_of(groups)
 
 
-def running_max(values: IntArray, groups: IntArray) -> IntArray:
-    """Give the maximum so far within each group of a sorted column."""
+def running_max(values: AnyIntArray, opens: BoolArray) -> IntArray:
+    """Give the maximum so far within each group; `opens` says which rows begin one."""
     # Later groups are lifted above all earlier ones, so that one pass serves them all.
     if not len(values):
-        return values
-    low = int(values.min())
-    span = int(values.max()) - low + 1
-    lift = np.cumsum(np.r_[0, groups[1:] != groups[:-1]]).astype(np.int64) * span
-    found: IntArray = np.maximum.accumulate(values - low + lift) - lift + low
+        return values.astype(np.int64)
+    lift = np.cumsum(opens, dtype=np.int64)
+    lift *= int(values.max()) - int(values.min()) + 1
+    found: IntArray = values + lift
+    np.maximum.accumulate(found, out=found)
+    found -= lift
     return found
 
 

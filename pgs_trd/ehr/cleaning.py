@@ -186,12 +186,7 @@ def unique_days(
 
 def read_classed(ehr: Ehr, table: ir.Table, column: str) -> ClassedRows:
     """Read dated rows with the class that `column` gives them."""
-    return classify_rows(ehr, ehr.fetch_arrow(table.select("person_id", "date", column)), column)
-
-
-def classify_rows(ehr: Ehr, found: pa.Table, column: str) -> ClassedRows:
-    """Make arrays of fetched rows and the class that `column` gives them."""
-    rows = place_rows(ehr, found)
+    rows = read_rows(ehr, table, column)
     number, classes = number_texts(rows.values.column(column))
     return ClassedRows(
         person=rows.person,

@@ -96,15 +96,14 @@ def make_fills(
     chosen
         Which rows to take; all of them with a known ingredient and period.
     """
-    n_drugs = max(len(rows.ingredients), 1)
     longest_supply = LONGEST_ERA if rows.are_eras else max_supply_days
     supply = _known_supply(rows, chosen, longest_supply, use_refills)
+    drug_bits, n_bits = len(rows.ingredients).bit_length(), int(supply.max(initial=0)).bit_length()
     group = rows.person[chosen].astype(np.int64)
-    group *= n_drugs
+    group <<= drug_bits
     group += rows.ingredient[chosen]
     # The supply goes along in the lowest bits: one sort of numbers orders all of it, and
     # the last row of a day has the longest.
-    n_bits = int(supply.max(initial=0)).bit_length()
     key = sort_key(group, rows.day[chosen])
     key <<= n_bits
     key += supply
@@ -118,12 +117,12 @@ def make_fills(
     np.not_equal(key[1:], key[:-1], out=is_last[:-1])
     longest = longest[is_last]
     group, day = split_key(key[is_last])
-    person, start = (group // n_drugs).astype(np.int32), day.astype(np.int32)
+    person, start = (group >> drug_bits).astype(np.int32), day.astype(np.int32)
     is_imputed = longest == 0
     return Fills(
         person=person,
-        drug=(group % n_drugs).astype(np.int16),
-        period=people.place(person, start)[0],
+        drug=(group & ((1 << drug_bits) - 1)).astype(np.int16),
+        period=people.period_of(person, start),
         start=start,
         end=start + np.where(is_imputed, np.int32(default_supply_days), longest),
         is_imputed=is_imputed,
@@ -156,15 +155,13 @@ def stockpile_fills(fills: Fills) -> Fills:
     total = np.cumsum(supply, dtype=np.int64)
     free = fills.start - (total - supply)
     # The sum of other drugs before is in `total` and, negative, in `free`.
-    lasts = total + running_max(free, _groups(fills))
+    lasts = total + running_max(free, _opens(fills))
     return replace(fills, end=lasts.astype(np.int32))
 
 
-def _groups(fills: Fills) -> IntArray:
-    """Give each run of one person, drug and period a number."""
-    opens = is_first_of(fills.person, fills.drug, fills.period)
-    found: IntArray = np.cumsum(opens)
-    return found
+def _opens(fills: Fills) -> BoolArray:
+    """Say which fills are the first of one person, drug and period."""
+    return is_first_of(fills.person, fills.drug, fills.period)
 
 
 def build_eras(fills: Fills, people: People, *, gap_days: int) -> Eras:
@@ -175,8 +172,8 @@ def build_eras(fills: Fills, people: People, *, gap_days: int) -> Eras:
     so that a short fill inside a long one does not split the era. Eras do not
     cross a hole in observation, and end with observation or life.
     """
-    reach = running_max(fills.end.astype(np.int64), _groups(fills))
-    opens = is_first_of(fills.person, fills.drug, fills.period)
+    opens = _opens(fills)
+    reach = running_max(fills.end, opens)
     opens[1:] |= fills.start[1:] > reach[:-1] + gap_days
     first = np.flatnonzero(opens)
     last = np.append(first[1:], len(opens))[: len(first)] - 1

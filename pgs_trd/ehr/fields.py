@@ -42,6 +42,19 @@ def memory_table(table: pd.DataFrame, schema: Mapping[str, str]) -> ir.Table:
     return cast(ir.Table, ibis.memtable(rows))
 
 
+def stored_table(backend: SQLBackend, table: pd.DataFrame, schema: Mapping[str, str]) -> ir.Table:
+    """Make a small pandas table one that large tables are joined with.
+
+    DuckDB gets it as a table of its own, whose statistics tell it what to skip in the
+    large one. Scanning an Arrow table it would call Python, which must not wait for
+    it: such queries run in a thread.
+    """
+    rows = memory_table(table, schema)
+    if backend.name != "duckdb":
+        return rows
+    return cast(ir.Table, backend.create_table(ibis.util.gen_name("pgs_trd"), rows, temp=True))
+
+
 def empty_table(schema: Mapping[str, str]) -> ir.Table:
     """Give a table without rows, for what a source does not have."""
     return cast(ir.Table, ibis.memtable(ibis.schema(dict(schema)).to_pyarrow().empty_table()))

@@ -12,7 +12,7 @@ import pandas as pd
 from pgs_trd.ehr.codes import PACKAGE_LISTS, CodeLists
 from pgs_trd.ehr.diagnoses import diagnosis_source_codes, procedure_codes
 from pgs_trd.ehr.drugs import flat_drugs, number_drugs
-from pgs_trd.ehr.fields import Kind, empty_table, memory_table, read_fields, whole_number
+from pgs_trd.ehr.fields import Kind, empty_table, read_fields, stored_table, whole_number
 from pgs_trd.ehr.periods import span_of_records
 from pgs_trd.ehr.records import fetch
 
@@ -99,7 +99,7 @@ def flat_prescriptions(
     used = rows.filter(rows.drug.notnull()).select("drug").distinct()
     kinds = dict.fromkeys(["drug", "ingredient", "drug_class", "counts_as_trial"], "string")
     drugs, numbered = number_drugs(fetch(backend, flat_drugs(used, lists)))
-    listed = memory_table(numbered, {**kinds, "drug_number": "int16"})
+    listed = stored_table(backend, numbered, {**kinds, "drug_number": "int16"})
     table = rows.inner_join(listed, "drug").select(
         "person_id",
         "date",
@@ -127,7 +127,7 @@ def flat_diagnoses(
     found = diagnosis_source_codes(used, lists)
     found = found.assign(stated=found["vocabulary"].fillna(""))
     kinds = {"code": "string", "stated": "string", "diagnosis_class": "string"}
-    joined = rows.inner_join(memory_table(found, kinds), ["code", "stated"])
+    joined = rows.inner_join(stored_table(backend, found, kinds), ["code", "stated"])
     return joined.select("person_id", "date", "diagnosis_class", "setting")
 
 

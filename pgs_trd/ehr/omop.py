@@ -17,10 +17,10 @@ from pgs_trd.ehr.diagnoses import diagnosis_concepts, diagnosis_source_codes, pr
 from pgs_trd.ehr.drugs import drug_concepts, drug_strengths, number_drugs
 from pgs_trd.ehr.fields import (
     Kind,
-    blank_to_null,
     empty_table,
     memory_table,
     read_fields,
+    stored_table,
     whole_number,
 )
 from pgs_trd.ehr.periods import span_of_records
@@ -177,9 +177,10 @@ def omop_prescriptions(
     mapped = drug_concepts(drug, tables.get("concept_ancestor"), names, lists=lists)
     # Few concepts: fetched once, so that every query joins a small table of known size.
     drugs, numbered = number_drugs(fetch(backend, _with_strength(mapped, names)))
-    concepts = memory_table(numbered, {**_CONCEPTS, "drug_number": "int16"})
+    concepts = stored_table(backend, numbered, {**_CONCEPTS, "drug_number": "int16"})
     joined = drug.inner_join(concepts, drug.drug_concept_id == concepts.concept_id)
-    is_order = joined.drug_type_concept_id.isin(ORDER_TYPES)
+    # Where no row has refills DuckDB sees from this that it need not read the types.
+    is_order = joined.refills.notnull() & joined.drug_type_concept_id.isin(ORDER_TYPES)
     # Doses are whole micrograms: whole numbers compare alike on every engine.
     daily = joined.strength_ug * joined.quantity.try_cast("float64") / joined.days_supply.nullif(0)
     dose = whole_number(daily)
@@ -252,13 +253,13 @@ def omop_diagnoses(
     condition = tables["condition_occurrence"]
     has_ancestors = "concept_ancestor" in tables
     listed = fetch(backend, diagnosis_concepts(tables.get("concept_ancestor"), lists))
-    classes = memory_table(listed, {"concept_id": "int64", "diagnosis_class": "string"})
+    classes = stored_table(backend, listed, {"concept_id": "int64", "diagnosis_class": "string"})
     rows = condition.select(
         person_id=condition.person_id,
         date=condition.condition_start_date,
         concept_id=condition.condition_concept_id,
         source_concept_id=condition.condition_source_concept_id.fill_null(0),
-        code=blank_to_null(condition.condition_source_value).fill_null(""),
+        code=condition.condition_source_value.fill_null(""),
         visit_id=condition.visit_occurrence_id,
     )
     is_unmapped = rows.concept_id.isnull() | (rows.concept_id == 0)
@@ -271,7 +272,7 @@ def omop_diagnoses(
     unmapped = _classes_of_sources(fetch(backend, said), listed, lists)
     if len(unmapped.classes):
         kinds = {"source_concept_id": "int64", "code": "string", "diagnosis_class": "string"}
-        sources = memory_table(unmapped.classes, kinds)
+        sources = stored_table(backend, unmapped.classes, kinds)
         more = unresolved.inner_join(sources, ["source_concept_id", "code"]).select(columns)
         # Mapped and unmapped rows are others, unless both ways are open to every row.
         found = found.union(more, distinct=not has_ancestors)

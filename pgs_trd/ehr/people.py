@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 UNKNOWN_YEAR = -(10**6)
 """Stands for a year of birth that is not known: before every date."""
 
+_LEAST = np.iinfo(np.int64).min
+_POWERS_OF_TEN = 10 ** np.arange(1, 19)
+
 _LARGEST_TABLE = 64
 """Most places of the table from id to row for each person."""
 
@@ -51,6 +54,15 @@ class Keys:
         numbered: SmallIntArray = rows[place]
         return numbered
 
+    def rows_of_texts(self, texts: ObjectArray) -> SmallIntArray | None:
+        """Give the row that each text can only be of; None where that is not found so soon."""
+        if self._row_of_number is None:
+            return None
+        try:
+            return self.rows_of(pa.chunked_array([pa.array(texts, pa.string()).cast(pa.int64())]))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return None
+
     @cached_property
     def _row_of_number(self) -> tuple[int, SmallIntArray] | None:
         """A table from id to row where ids are numbers that lie close enough; its first id."""
@@ -58,7 +70,8 @@ class Keys:
             return None
         numbers = self.ids.to_numpy()
         first, last = int(numbers.min()), int(numbers.max())
-        if last - first > _LARGEST_TABLE * len(self.ids):
+        # The number before the first stands for null.
+        if first == _LEAST or last - first > _LARGEST_TABLE * len(self.ids):
             return None
         rows = np.full(last - first + 2, -1, dtype=np.int32)
         rows[numbers - first] = np.arange(len(self.ids), dtype=np.int32)
@@ -104,7 +117,9 @@ class People:
         # Tables of trials have the rows of a person together: each is looked for once.
         opens = is_first_of(wanted)
         asked = wanted[opens]
-        place = np.minimum(np.searchsorted(self.person_id, asked), len(self) - 1)
+        place = self.keys.rows_of_texts(asked)
+        if place is None:
+            place = np.minimum(np.searchsorted(self.person_id, asked), len(self) - 1)
         place = np.where(self.person_id[place] == asked, place, -1)
         found: IntArray = place[np.cumsum(opens) - 1]
         return found
@@ -149,16 +164,19 @@ class People:
         period = np.where(is_alive, number[person], -1)
         # Of the others the rules are asked one by one; most people need none of that.
         rest = np.flatnonzero(~is_alive)
-        who, when = person[rest].astype(np.int64), day[rest].astype(np.int64)
-        held = self.periods.hold(who, when, len(self))
+        who, when = person[rest], day[rest]
+        held = self.periods.hold(who, when)
         period[rest] = held
         died, born = np.append(self.death_day, NEVER), np.append(self.birth_day, -NEVER)
         is_alive[rest] = (held >= 0) & (when <= died[who]) & (when >= born[who])
         return period, is_alive
 
-    def hold(self, person: IntArray, day: IntArray) -> IntArray:
-        """Give the number of the period that holds each person's day; -1 for none."""
-        return self.periods.hold(person, day, len(self))
+    def period_of(self, person: SmallIntArray, day: SmallIntArray) -> SmallIntArray:
+        """Give the number of the period of days that are known to lie in one."""
+        period = self._only_period[0][person]
+        rest = np.flatnonzero(period < 0)
+        period[rest] = self.periods.hold(person[rest], day[rest])
+        return period
 
 
 def fetch_people(ehr: Ehr) -> list[pa.Table]:
@@ -177,7 +195,7 @@ def read_people(tables: list[pa.Table]) -> People:
     ids = persons.column("person_id").combine_chunks()
     text = ids.cast(pa.string())
     # Not by the engine: databases sort text by the rules of a language.
-    order = pc.sort_indices(text)
+    order = _text_order(ids, text)
     keys = Keys(ids.take(order))
     person_id = text.take(order).to_numpy(zero_copy_only=False)
     years = persons.column("birth_year").cast(pa.int64()).fill_null(UNKNOWN_YEAR)
@@ -193,6 +211,20 @@ def read_people(tables: list[pa.Table]) -> People:
     )
     death_day = first_of(dead[dead >= 0], died[dead >= 0], len(person_id))
     return People(person_id, sex, birth_year, death_day, periods, keys)
+
+
+def _text_order(ids: pa.Array, text: pa.StringArray) -> IntArray:
+    """Give the order of ids as text."""
+    order: IntArray
+    numbers = ids.to_numpy() if pa.types.is_int64(ids.type) and not ids.null_count else None
+    if numbers is None or not len(numbers) or not 0 <= numbers.min() <= numbers.max() < 10**18:
+        order = pc.sort_indices(text).to_numpy()
+        return order
+    # Numbers are sorted sooner: all filled up with zeros to one length, the shorter first.
+    n_digits = np.searchsorted(_POWERS_OF_TEN, numbers, side="right")
+    filled = numbers * 10 ** (n_digits.max() - n_digits)
+    order = np.lexsort((n_digits, filled)) if np.ptp(n_digits) else np.argsort(filled)
+    return order
 
 
 def _shared_texts(column: pa.ChunkedArray) -> ObjectArray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pgs_trd.ehr.arrays import NEVER, IntArray, is_first_of, running_max, sort_key
+from pgs_trd.ehr.arrays import NEVER, AnyIntArray, IntArray, is_first_of, running_max, sort_key
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -29,24 +30,20 @@ class Periods:
     first: IntArray
     last: IntArray
 
-    def hold(self, person: IntArray, day: IntArray, n_people: int) -> IntArray:
+    @cached_property
+    def _starts(self) -> IntArray:
+        return sort_key(self.person, self.first)
+
+    def hold(self, person: AnyIntArray, day: AnyIntArray) -> IntArray:
         """Give the number of the period that holds each person's day; -1 for none.
 
         `person` -1 stands for nobody, whom no period holds.
         """
-        bounds = np.searchsorted(self.person, np.arange(n_people + 1))
-        n_own = np.append(np.diff(bounds), 0)
-        place = np.append(bounds[:-1], 0)[person]
-        # Most people have one period: only of the others the right one is looked for.
-        several = np.flatnonzero(n_own[person] > 1)
-        wanted = sort_key(person[several], day[several])
-        starts = sort_key(self.person, self.first)
-        place[several] = np.searchsorted(starts, wanted, side="right") - 1
-        held = n_own[person] > 0
-        held[several] &= place[several] >= bounds[person[several]]
-        inside = place[held]
-        held[held] = (self.first[inside] <= day[held]) & (day[held] <= self.last[inside])
-        return np.where(held, place, -1)
+        if not len(self.person):
+            return np.full(len(person), -1, dtype=np.int64)
+        place = np.searchsorted(self._starts, sort_key(person, day), side="right") - 1
+        is_held = (self.person[place] == person) & (day <= self.last[place])
+        return np.where(is_held, place, -1)
 
 
 def merge_periods(person: IntArray, first: IntArray, last: IntArray) -> Periods:
@@ -62,8 +59,8 @@ def merge_periods(person: IntArray, first: IntArray, last: IntArray) -> Periods:
     person, first, last = person[usable], first[usable], last[usable]
     order = np.argsort(sort_key(person, first))
     person, first, last = person[order], first[order], last[order]
-    reach = running_max(last, person)
     opens = is_first_of(person)
+    reach = running_max(last, opens)
     opens[1:] |= first[1:] > reach[:-1] + 1
     closes = np.append(opens[1:], True)[: len(opens)]
     return Periods(person[opens], first[opens], reach[closes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -100,37 +101,44 @@ class Ehr:
     def people(self) -> People:
         """Everybody in the records, with life and observation, as arrays."""
         from pgs_trd.ehr.people import fetch_people, read_people
-        from pgs_trd.ehr.prescriptions import prescription_query
 
         tables = fetch_people(self)
-        self.fetch_ahead("prescriptions", prescription_query(self))
+        self._begin("prescriptions", self._fetch_prescriptions)
         with freed_at_once():
             return read_people(tables)
 
     @cached_property
     def prescription_rows(self) -> Prescriptions:
         """All rows of `prescriptions` as arrays, each with why it cannot be used."""
-        from pgs_trd.ehr.prescriptions import prescription_query, read_prescriptions
+        from pgs_trd.ehr.prescriptions import read_prescriptions
 
         with freed_at_once():
             # First: while it sorts the people, the prescriptions are fetched.
             _ = self.people
-            found = self.fetch_arrow(prescription_query(self), "prescriptions")
-            self.fetch_ahead("diagnoses", self._diagnosis_query)
+            found = self._ahead.take("prescriptions", self._fetch_prescriptions)
+            self._begin("diagnoses", self._read_diagnoses)
             return read_prescriptions(self, found)
 
     @cached_property
     def diagnosis_rows(self) -> ClassedRows:
         """All rows of `diagnoses` as arrays, each with why it cannot be used."""
-        from pgs_trd.ehr.cleaning import classify_rows
-
         with freed_at_once():
-            found = self.fetch_arrow(self._diagnosis_query, "diagnoses")
-            return classify_rows(self, found, "diagnosis_class")
+            return self._ahead.take("diagnoses", self._read_diagnoses)
 
-    @property
-    def _diagnosis_query(self) -> ir.Table:
-        return self.diagnoses.select("person_id", "date", "diagnosis_class")
+    def _fetch_prescriptions(self) -> pa.Table:
+        from pgs_trd.ehr.prescriptions import prescription_query
+
+        return self.fetch_arrow(prescription_query(self))
+
+    def _read_diagnoses(self) -> ClassedRows:
+        from pgs_trd.ehr.cleaning import read_classed
+
+        return read_classed(self, self.diagnoses, "diagnosis_class")
+
+    def _begin(self, name: str, read: Callable[[], object]) -> None:
+        """Begin to read in a thread, where DuckDB may use more than one."""
+        if self.threads > 1:
+            self._ahead.start(name, read)
 
     @cached_property
     def inpatient_rows(self) -> ClassedRows | None:
@@ -151,20 +159,15 @@ class Ehr:
         """
         return _to_pandas(self.fetch_arrow(expression))
 
-    def fetch_arrow(self, expression: ir.Table, name: str = "") -> pa.Table:
-        """Run an expression; give it as an Arrow table, the one begun under `name` if any.
+    def fetch_arrow(self, expression: ir.Table) -> pa.Table:
+        """Run an expression on these records; give it as an Arrow table.
 
         Raises
         ------
         DataError
             As `fetch`.
         """
-        return self._ahead.take(name, partial(fetch_arrow, self.backend, expression))
-
-    def fetch_ahead(self, name: str, expression: ir.Table) -> None:
-        """Begin to run an expression, where DuckDB may use more than one thread."""
-        if self.threads > 1:
-            self._ahead.start(name, partial(fetch_arrow, self.backend, expression))
+        return self._ahead.query(partial(fetch_arrow, self.backend, expression))
 
 
 def fetch_arrow(backend: SQLBackend, expression: ir.Table) -> pa.Table:

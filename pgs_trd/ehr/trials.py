@@ -170,5 +170,6 @@ def _as_table(ehr: Ehr, eras: Eras, *, min_days: int, taper_days: int) -> pd.Dat
             "n_supply_imputed": eras.n_supply_imputed,
             "switch_date": to_dates(switch),
             "is_adequate": np.minimum(eras.end, switch) - eras.start >= min_days,
-        }
+        },
+        copy=False,
     )

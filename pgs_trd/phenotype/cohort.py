@@ -151,7 +151,7 @@ class Cohort:
         """Give the period around one day of each person; `NEVER` where there is none."""
         periods = self.ehr.people.periods
         everybody = np.arange(self.n_people, dtype=np.int64)
-        held = self.ehr.people.hold(everybody, day)
+        held = periods.hold(everybody, day)
         # The last place stands for no period (-1).
         return np.append(periods.first, NEVER)[held], np.append(periods.last, NEVER)[held]
 

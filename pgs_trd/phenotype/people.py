@@ -24,7 +24,7 @@ def observed_until(ehr: Ehr, person_id: pd.Series, date: pd.Series) -> pd.DataFr
     """
     people = ehr.people
     row = people.find(person_id)
-    held = people.hold(row, to_days(date))
+    held = people.periods.hold(row, to_days(date))
     periods = people.periods
     return pd.DataFrame(
         {

@@ -13,6 +13,7 @@ from pgs_trd.ehr.arrays import (
     IntArray,
     ends_of,
     first_of,
+    is_first_of,
     pair_rows,
     running_max,
     starts_of,
@@ -81,7 +82,7 @@ def treatment_lines(trials: Trials, *, link_days: int) -> IntArray:
     person = trials.person
     if not len(person):
         return np.zeros(0, dtype=np.int64)
-    reach = running_max(trials.end, person)
+    reach = running_max(trials.end, is_first_of(person))
     opens = np.zeros(len(person), dtype=np.int64)
     same = person[1:] == person[:-1]
     opens[1:] = same & (trials.start[1:] - reach[:-1] > link_days)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pgs_trd.ehr import open_ehr
 from pgs_trd.ehr.arrays import NEVER
-from pgs_trd.ehr.people import UNKNOWN_YEAR, Keys, People
+from pgs_trd.ehr.people import UNKNOWN_YEAR, Keys, People, read_people
 from pgs_trd.ehr.periods import merge_periods
 
 PERSON = st.integers(-1, 3)
@@ -75,13 +75,65 @@ def test_people__are_placed_as_the_rules_say_one_by_one(recorded, lives, asked):
 
     period, is_alive = people.place(who, when)
 
-    assert period.tolist() == periods.hold(who.astype(np.int64), when.astype(np.int64), 4).tolist()
+    assert period.tolist() == periods.hold(who, when).tolist()
     # All days asked for lie in 1970: who was born in 1971 was not alive.
     expected = [
         place >= 0 and day <= lives[p][0] and not lives[p][1]
         for (p, day), place in zip(asked, period, strict=True)
     ]
     assert is_alive.tolist() == expected
+
+
+IDS = st.one_of(
+    st.sets(st.integers(0, 10**18 - 1)),
+    st.sets(st.integers(0, 1200)),
+    st.sets(st.integers(-(2**63), 2**63 - 1)),
+    st.sets(st.text("0129ab", min_size=1)),
+)
+
+
+@given(ids=IDS)
+def test_people__are_in_the_order_of_their_ids_as_text(ids):
+    """Numbers are sorted as numbers, which is sooner done: 10 must still stand before 9."""
+    persons = pa.table(
+        {
+            "person_id": pa.array(sorted(ids), pa.int64() if _are_numbers(ids) else pa.string()),
+            "sex": pa.array(["unknown"] * len(ids), pa.string()),
+            "birth_year": pa.nulls(len(ids), pa.int64()),
+        }
+    )
+    nothing = persons.slice(0, 0).select(["person_id"])
+    dates = pa.array([], pa.date32())
+    deaths = nothing.append_column("death_date", dates)
+    recorded = nothing.append_column("start_date", dates).append_column("end_date", dates)
+
+    people = read_people([persons, deaths, recorded])
+
+    assert people.person_id.tolist() == sorted(map(str, ids))
+    everybody = people.person_id[np.arange(len(ids)).repeat(2)]
+    assert people.find(everybody).tolist() == np.arange(len(ids)).repeat(2).tolist()
+
+
+def _are_numbers(ids) -> bool:
+    return all(isinstance(each, int) for each in ids)
+
+
+def test_people__other_spellings_of_an_id_are_nobody():
+    """Ids are text: person 7 is not "007", and nobody is found for what is no id at all."""
+    people = People(
+        person_id=np.array(["11", "7"], dtype=object),
+        sex=np.array(["unknown"] * 2, dtype=object),
+        birth_year=np.array([UNKNOWN_YEAR] * 2),
+        death_day=np.array([NEVER] * 2),
+        periods=merge_periods(*(np.zeros(0, dtype=np.int64) for _ in range(3))),
+        keys=Keys(pa.array([11, 7])),
+    )
+
+    asked = [" 7", "7", "007", "+7", "7.0", "seven", "", "11", "12", str(2**70)]
+    rows = {"11": 0, "7": 1}
+    assert people.find(np.array(asked, dtype=object)).tolist() == [rows.get(t, -1) for t in asked]
+    for text in asked:
+        assert people.find(np.array([text], dtype=object)).tolist() == [rows.get(text, -1)]
 
 
 def test_open_ehr__visits_measurements_and_the_setting_of_diagnoses_are_read(omop):

@@ -62,7 +62,7 @@ def test_periods__hold_the_days_that_any_recorded_period_holds(rows, asked):
     periods = merge_periods(person, first, first + length)
     who, when = (np.array([a[k] for a in asked], dtype=np.int64) for k in range(2))
 
-    held = periods.hold(who, when, 4)
+    held = periods.hold(who, when)
 
     assert [(place >= 0) for place in held] == [(p, d) in covered for p, d in asked]
     for (p, d), place in zip(asked, held, strict=True):
