@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+from pgs_trd.ehr.disagreements import DISAGREEMENTS
 from pgs_trd.phenotype import Definition, list_definitions, load_definition, load_grid
 
 PAGE = Path(__file__).resolve().parent / "reference" / "definitions.md"
@@ -32,6 +33,15 @@ Five resistant by three responsive rules, `grid_t1_r1` to `grid_t5_r3`, on the a
 (2025) describe. Their own parameters are not public: every number here is a choice of pgs_trd.
 `pgs-trd phenotype --grid` applies all fifteen.
 """
+DISAGREEMENTS_HEAD = """\
+## Codes of which sources differ
+
+Published lists say different things of these. The class is what the package's lists say; to choose
+otherwise takes a line of a definition, or [a list of your own](../explanation/phenotype.md).
+
+| code | class here | sources | to choose otherwise |
+|---|---|---|---|
+"""
 WORDS = ("id", "version", "title", "status", "source", "known", "unknown", "not_applied")
 
 
@@ -41,6 +51,7 @@ def render() -> str:
     parts += [_section(load_definition(name)) for name in list_definitions()]
     parts.append(GRID)
     parts.append(_grid())
+    parts.append(DISAGREEMENTS_HEAD + _disagreements())
     return "\n".join(parts)
 
 
@@ -109,6 +120,15 @@ def _grid() -> str:
             lines.append(f"| {label} | {title} | {'; '.join(rest)} |")
     lines += ["", "| id | hash |", "|---|---|"]
     lines += [f"| `{name}` | `{each.hash[:16]}` |" for name, each in grid.items()]
+    return "\n".join([*lines, ""])
+
+
+def _disagreements() -> str:
+    lines = []
+    for each in DISAGREEMENTS:
+        codes = "; ".join(" ".join(code) for code in each.codes)
+        classes = ", ".join(f"`{name}`" for name in each.classes)
+        lines.append(f"| {codes} | {classes} | {each.sources} | {each.switch} |")
     return "\n".join([*lines, ""])
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pgs_trd.ehr.records import Ehr
     from pgs_trd.ehr.scales import sum_items
     from pgs_trd.ehr.source import open_ehr
-    from pgs_trd.ehr.trials import build_trials
+    from pgs_trd.ehr.trials import build_trials, prescription_supply
     from pgs_trd.ehr.user_lists import open_codelists
     from pgs_trd.ehr.verify import verify_codes
 
@@ -30,6 +30,7 @@ __all__ = [
     "open_codelists",
     "open_ehr",
     "prescription_flow",
+    "prescription_supply",
     "read_codelist",
     "sum_items",
     "trial_doses",
@@ -46,6 +47,7 @@ _HOME = {
     "open_codelists": "user_lists",
     "open_ehr": "source",
     "prescription_flow": "cleaning",
+    "prescription_supply": "trials",
     "read_codelist": "codes",
     "sum_items": "scales",
     "trial_doses": "doses",

@@ -10,7 +10,8 @@ import pandas as pd
 from pgs_trd.ehr.arrays import BoolArray, IntArray, ObjectArray, is_first_of, sort_key, to_dates
 from pgs_trd.ehr.cleaning import read_classed
 from pgs_trd.ehr.drugs import LOW_DOSES_MG, class_of_ingredients, listed_drugs
-from pgs_trd.ehr.eras import build_eras, make_fills
+from pgs_trd.ehr.eras import build_eras
+from pgs_trd.ehr.fills import make_fills
 from pgs_trd.ehr.prescriptions import Prescriptions
 from pgs_trd.ehr.records import Ehr
 

@@ -77,6 +77,14 @@ DISAGREEMENTS = (
         "depression.classes: add perinatal.",
     ),
     Disagreement(
+        (("SNOMED", "231485007"), ("ICD10", "F20.4")),
+        ("exclude_bipolar_psychosis", "schizophrenia_spectrum"),
+        "Post-schizophrenic depression: in the NHS reference set of depression (depr_cod), as are "
+        "bipolar depression, depression by amphetamine and premenstrual dysphoria in remission, "
+        "each of an exclude_ class here.",
+        "depression.classes: add exclude_bipolar_psychosis, exclude_secondary or exclude_pmdd.",
+    ),
+    Disagreement(
         (("SNOMED", "69322001"),),
         ("other_psychosis",),
         "Psychotic disorder (436073) with its descendants may hold psychotic depression, which "

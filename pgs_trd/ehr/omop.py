@@ -34,7 +34,7 @@ INPATIENT = (9201, 262, 8717)
 """Visits in hospital: inpatient, emergency and inpatient, inpatient hospital."""
 
 ORDER_TYPES = (38000177, 32838)
-"""Drug types of prescriptions written: only there do refills add to the supply.
+"""Drug types of prescriptions written: only there do refills add to the supply of a row.
 
 On dispensing records each refill is a row of its own.
 """
@@ -179,8 +179,7 @@ def omop_prescriptions(
     drugs, numbered = number_drugs(fetch(backend, _with_strength(mapped, names)))
     concepts = stored_table(backend, numbered, {**_CONCEPTS, "drug_number": "int16"})
     joined = drug.inner_join(concepts, drug.drug_concept_id == concepts.concept_id)
-    # Where no row has refills DuckDB sees from this that it need not read the types.
-    is_order = joined.refills.notnull() & joined.drug_type_concept_id.isin(ORDER_TYPES)
+    is_order = joined.drug_type_concept_id.isin(ORDER_TYPES)
     # Doses are whole micrograms: whole numbers compare alike on every engine.
     daily = joined.strength_ug * joined.quantity.try_cast("float64") / joined.days_supply.nullif(0)
     dose = whole_number(daily)
@@ -189,7 +188,10 @@ def omop_prescriptions(
         person_id=joined.person_id,
         date=joined.drug_exposure_start_date,
         end_date=joined.drug_exposure_end_date,
-        days_supply=joined.days_supply,
+        # Nobody prescribes an antidepressant for a day: orders have 1 where none was said.
+        days_supply=((joined.days_supply == 1) & is_order).ifelse(
+            ibis.null("int64"), joined.days_supply
+        ),
         refills=is_order.ifelse(joined.refills, ibis.null("int64")),
         # Not asked for in vain: it would read a column more of every row.
         dose_ug=(dose > 0).ifelse(dose, ibis.null("int64"))

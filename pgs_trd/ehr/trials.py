@@ -18,7 +18,8 @@ from pgs_trd.ehr.arrays import (
     to_days,
 )
 from pgs_trd.ehr.cleaning import COUNTED_AS_TRIAL
-from pgs_trd.ehr.eras import Eras, build_eras, make_fills, stockpile_fills
+from pgs_trd.ehr.eras import Eras, build_eras
+from pgs_trd.ehr.fills import SUPPLY_SOURCES, UnknownSupply, make_fills, stockpile_fills
 from pgs_trd.ehr.records import Ehr
 from pgs_trd.errors import UsageError, join_faults
 from pgs_trd.resources import freed_at_once
@@ -35,6 +36,7 @@ def build_trials(
     use_refills: bool = True,
     counted: Collection[str] = COUNTED_AS_TRIAL,
     stockpile: bool = False,
+    unknown_supply: UnknownSupply = "default",
 ) -> pd.DataFrame:
     """Turn prescriptions into treatment trials, one row a trial.
 
@@ -62,6 +64,10 @@ def build_trials(
         Which values of ``counts_as_trial`` in the code list make a trial.
     stockpile
         Take what is left of a fill after the next one is begun.
+    unknown_supply
+        What a prescription supplies that does not say: "default", or "median_gap": the
+        usual time from one prescription of the drug to the next, at most 90 days, and the
+        default for who has but one.
 
     Returns
     -------
@@ -69,10 +75,11 @@ def build_trials(
         Ordered by person, start and ingredient: ``person_id``, ``trial`` (1, 2,
         ...), ``ingredient``, ``drug_class``, ``start_date``, ``end_date``
         (half-open: the first day without), ``days``, ``n_prescriptions`` (days
-        with a prescription), ``n_supply_imputed`` (of these, with the default
-        supply), ``switch_date`` (start of the next trial of another ingredient,
-        NaT if none), ``is_adequate``: at least `min_days` long when the switch
-        came, not counting what was still taken afterwards.
+        with a prescription), ``n_supply_imputed`` (of these, with a supply that no
+        row told; `prescription_supply` has it row by row), ``switch_date`` (start
+        of the next trial of another ingredient, NaT if none), ``is_adequate``: at
+        least `min_days` long when the switch came, not counting what was still
+        taken afterwards.
 
     Raises
     ------
@@ -94,12 +101,67 @@ def build_trials(
             default_supply_days=default_supply_days,
             max_supply_days=max_supply_days,
             use_refills=use_refills,
+            unknown_supply=unknown_supply,
         )
         if stockpile:
             fills = stockpile_fills(fills)
         eras = build_eras(fills, ehr.people, gap_days=gap_days)
         order = np.lexsort((eras.drug, sort_key(eras.person, eras.start)))
         return _as_table(ehr, eras.take(order), min_days=min_days, taper_days=taper_days)
+
+
+def prescription_supply(
+    ehr: Ehr,
+    *,
+    default_supply_days: int = 30,
+    max_supply_days: int = 365,
+    use_refills: bool = True,
+    counted: Collection[str] = COUNTED_AS_TRIAL,
+    unknown_supply: UnknownSupply = "default",
+) -> pd.DataFrame:
+    """Say what each prescription that makes trials supplies, and how that is known.
+
+    Parameters
+    ----------
+    default_supply_days, max_supply_days, use_refills, counted, unknown_supply
+        As in `build_trials`.
+
+    Returns
+    -------
+    DataFrame
+        One row a person, ingredient and day, in this order: ``person_id``,
+        ``ingredient``, ``date``, ``supply_days``, ``supply_source`` ("days_supply";
+        "end_date": from its start to there; "median_gap"; "default").
+
+    Raises
+    ------
+    UsageError
+        If a supply is less than one day.
+    DataError
+        If the records cannot be read.
+    """
+    _check_options(
+        {}, {"default_supply_days": default_supply_days, "max_supply_days": max_supply_days}
+    )
+    rows = ehr.prescription_rows
+    fills = make_fills(
+        rows,
+        rows.reasons(counted) == 0,
+        ehr.people,
+        default_supply_days=default_supply_days,
+        max_supply_days=max_supply_days,
+        use_refills=use_refills,
+        unknown_supply=unknown_supply,
+    )
+    return pd.DataFrame(
+        {
+            "person_id": ehr.people.person_id[fills.person],
+            "ingredient": np.array([*rows.ingredients, None], dtype=object)[fills.drug],
+            "date": to_dates(fills.start.astype(np.int64)),
+            "supply_days": (fills.end - fills.start).astype(np.int64),
+            "supply_source": np.array(SUPPLY_SOURCES, dtype=object)[fills.source],
+        }
+    )
 
 
 def _check_options(not_negative: dict[str, int], positive: dict[str, int]) -> None:

@@ -106,6 +106,25 @@ def test_edge_04__supply_null_zero_negative_huge_one():
     assert found == {2006: 30, 2008: 30, 2012: 365, 2014: 1}
 
 
+def test_edge_04__a_supply_of_one_day_is_kept_but_for_written_orders(omop):
+    """In hospital a row is a day; an order that says 1 did not know."""
+    folder = omop.write(
+        observation_period=omop.observed(2),
+        concept_ancestor=omop.ancestors(),
+        condition_occurrence=omop.conditions([(1, omop.mdd, "2010-01-01")]),
+        drug_exposure=omop.drugs(
+            [
+                (1, omop.sertraline, "2010-01-01", None, 1, 38000177, None),
+                (2, omop.sertraline, "2010-01-01", None, 1, 38000175, None),
+            ]
+        ),
+    )
+    trials = build_trials(open_ehr(folder))
+
+    assert trials["days"].tolist() == [30, 1]
+    assert trials["n_supply_imputed"].tolist() == [1, 0]
+
+
 def test_edge_05__end_before_or_on_the_start_is_unknown(omop):
     """Sites fill the end with the start where they do not know it."""
     folder = omop.write(

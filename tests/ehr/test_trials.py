@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pgs_trd.ehr import build_trials, open_ehr, prescription_flow
 from pgs_trd.ehr.arrays import NEVER
-from pgs_trd.ehr.eras import Fills, build_eras
+from pgs_trd.ehr.eras import build_eras
+from pgs_trd.ehr.fills import Fills
 from pgs_trd.ehr.people import UNKNOWN_YEAR, Keys, People
 from pgs_trd.ehr.periods import Periods
 from pgs_trd.errors import UsageError
@@ -343,7 +344,7 @@ def test_build_eras__equals_a_plain_loop(fills: dict[tuple[int, int], int], gap_
         periods=Periods(everybody, everybody * 0, everybody * 0 + 10_000),
         keys=Keys(pa.array(everybody)),
     )
-    made = Fills(person, alike, person, start, end, alike.astype(bool))
+    made = Fills(person, alike, person, start, end, alike.astype(np.int8))
 
     eras = build_eras(made, people, gap_days=gap_days)
 

@@ -159,6 +159,10 @@ def test_edge_22__bipolar_after_resistance_ends_follow_up_and_excludes_on_reques
 
     assert answer(ehr) == ("trd", "resistant")
     assert classify(ehr, trials, ever).table["reason"].tolist() == ["excluded_bipolar"]
+    before = open_one([A, B], (*TWO_DX, ("F31.1", "2012-01-01")))
+    followed = follow_up(before, classify(before, build_trials(before)))
+    assert followed["end_reason"].tolist() == ["bipolar_or_psychosis"]
+    assert followed["exit_days"].tolist() == [730]
 
 
 def test_edge_23__going_back_to_the_first_drug():
