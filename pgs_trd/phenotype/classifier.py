@@ -160,8 +160,8 @@ def _classify_one(evaluation: Evaluation, rules: Definition) -> Phenotype:
     cohort, counts = evaluation.cohort, evaluation.counts(rules)
     first, known = evaluation.depression(rules.depression)
     resistant, _ = evaluation.resistance(rules)
-    index = np.where(counts["first_start"] < NEVER, counts["first_start"], first)
-    excluded, exclusion = _exclusion(evaluation, rules, index, resistant)
+    index, exclusion = counts["index"], evaluation.first_exclusion(rules)
+    excluded = _exclusion(evaluation, rules, index, resistant)
     codes = _reasons(evaluation, rules, index, excluded)
     names = np.array(REASONS, dtype=object)
     classes = np.array([_CLASSES.get(name, "neither") for name in REASONS], dtype=object)
@@ -171,12 +171,12 @@ def _classify_one(evaluation: Evaluation, rules: Definition) -> Phenotype:
         "phenotype": classes[codes],
         "reason": names[codes],
         "is_mdd": (first < NEVER) & ~is_excluded,
-        "mdd_date": to_dates(first),
-        "mdd_known_date": to_dates(known),
-        "index_date": to_dates(index),
+        "mdd_date": evaluation.dates(first),
+        "mdd_known_date": evaluation.dates(known),
+        "index_date": evaluation.dates(index),
         "trd_date": to_dates(np.where(is_trd, resistant, NEVER)),
-        "resistant_date": to_dates(resistant),
-        "exclusion_date": to_dates(exclusion),
+        "resistant_date": evaluation.dates(resistant),
+        "exclusion_date": evaluation.dates(exclusion),
         **{name: counts[name] for name in ("n_trials", "n_adequate", "n_failed", "n_ingredients")},
     }
     # No copy of what all definitions share: a grid holds many tables of all people.
@@ -188,14 +188,14 @@ def _classify_one(evaluation: Evaluation, rules: Definition) -> Phenotype:
 
 def _exclusion(
     evaluation: Evaluation, rules: Definition, index: IntArray, resistant: IntArray
-) -> tuple[dict[str, BoolArray], IntArray]:
-    """Say who is excluded by what, and give the first excluding diagnosis."""
+) -> dict[str, BoolArray]:
+    """Say who is excluded by what."""
     days = {
         "bipolar": evaluation.exclusion(rules.exclusions.bipolar),
         "psychosis": evaluation.exclusion(rules.exclusions.psychosis),
         "other": evaluation.exclusion(rules.other_exclusions),
     }
-    exclusion = np.minimum(np.minimum(days["bipolar"], days["psychosis"]), days["other"])
+    exclusion = evaluation.first_exclusion(rules)
     decision = np.where(resistant < NEVER, resistant, index + rules.responsive.min_followup_days)
     excluded = exclusion < NEVER
     if rules.exclusions.when == "never":
@@ -206,7 +206,7 @@ def _exclusion(
     for name, day in days.items():
         found[name] = excluded & (day == exclusion)
         excluded = excluded & ~found[name]
-    return found, exclusion
+    return found
 
 
 def _reasons(

@@ -7,9 +7,18 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pgs_trd.ehr.arrays import NEVER, BoolArray, IntArray, first_of, pair_rows, sort_key
+from pgs_trd.ehr.arrays import (
+    NEVER,
+    BoolArray,
+    IntArray,
+    first_of,
+    pair_rows,
+    sort_key,
+    to_dates,
+)
 from pgs_trd.phenotype import rules, script_rules
 from pgs_trd.phenotype.arrays import Events, Trials, join_kinds, nth_date
 from pgs_trd.phenotype.cohort import Cohort, first_dates
@@ -102,19 +111,40 @@ class Evaluation:
         return self._once(key, make)
 
     def counts(self, definition: Definition) -> dict[str, IntArray]:
-        """Count trials a person (`count_trials`)."""
+        """Count trials a person (`count_trials`), and give the ``index`` day.
+
+        That is the start of the first counted trial, or the first diagnosis without one.
+        """
         link = getattr(definition.resistant, "link_days", FAILURE_LINK_DAYS)
         trials = definition.trials
-        key = ("counts", definition.depression, trials, link, definition.one_drug)
-        return self._once(
-            key,
-            lambda: rules.count_trials(
+
+        def make() -> dict[str, IntArray]:
+            found = rules.count_trials(
                 self.counted(definition),
                 self.cohort.n_people,
                 min_days=trials.min_days,
                 link_days=link,
-            ),
+            )
+            start, first = found["first_start"], self.depression(definition.depression)[0]
+            return {**found, "index": np.where(start < NEVER, start, first)}
+
+        return self._once(
+            ("counts", definition.depression, trials, link, definition.one_drug), make
         )
+
+    def first_exclusion(self, definition: Definition) -> IntArray:
+        """Give the first diagnosis of any class that the definition excludes."""
+        exclusions, other = definition.exclusions, definition.other_exclusions
+        classes = (exclusions.bipolar, exclusions.psychosis, other)
+        return self._once(
+            ("first exclusion", *classes),
+            lambda: np.minimum.reduce([self.exclusion(each) for each in classes]),
+        )
+
+    def dates(self, days: IntArray) -> npt.NDArray[np.datetime64]:
+        """Give the dates of days that were worked out here, the same for each definition."""
+        # The days stay, so that no other array can have their number.
+        return self._once(("dates", id(days)), lambda: (days, to_dates(days)))[1]
 
     def resistance(self, definition: Definition) -> tuple[IntArray, BoolArray]:
         """Give the day of resistance, and who responds if the rule itself tells it."""

@@ -107,6 +107,18 @@ def test_classify_grid__each_is_what_classify_gives_alone(small):
         pd.testing.assert_frame_equal(alone.attrition, grid[name].attrition)
 
 
+def test_classify_grid__columns_that_definitions_share_are_held_once(small):
+    """Fifteen tables of all people are a gigabyte of 500,000 people otherwise."""
+    grid = small[2]
+    first, *others = (found.table for found in grid.values())
+
+    for name in ("mdd_date", "mdd_known_date", "sex", "death_date"):
+        own = first[name].to_numpy()
+        assert all(np.shares_memory(own, each[name].to_numpy()) for each in others), name
+    same_rule = grid["grid_t1_r3"].table["resistant_date"].to_numpy()
+    assert np.shares_memory(first["resistant_date"].to_numpy(), same_rule)
+
+
 def test_classify_grid__every_preset_accounts_for_everybody(small):
     """Comparator and neither are always there, and each loss has a step of the attrition."""
     ehr, trials, _ = small
