@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -36,12 +37,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
                     notebook,
                     timeout=TIMEOUT_SECONDS,
                     kernel_name="python3",
+                    config=sockets_in(folder),
                     resources={"metadata": {"path": str(folder)}},
                 ).execute()
             done[path] = notebook
         return done[path]
 
     return run_once
+
+
+def sockets_in(folder: Path) -> Config:
+    """Let kernel and client meet in files: a port may be taken before the kernel is there."""
+    return Config({"KernelManager": {"transport": "ipc", "ip": str(folder / "k")}})
 
 
 def outputs_of(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:

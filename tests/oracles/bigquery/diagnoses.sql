@@ -9,13 +9,7 @@ FROM (
     `t0`.`condition_start_date` AS `date`,
     `t0`.`condition_concept_id` AS `concept_id`,
     COALESCE(`t0`.`condition_source_concept_id`, 0) AS `source_concept_id`,
-    COALESCE(
-      NULLIF(
-        TRIM(NULLIF(TRIM(`t0`.`condition_source_value`, ' \t\n\r\v\f'), ''), ' \t\n\r\v\f'),
-        ''
-      ),
-      ''
-    ) AS `code`,
+    COALESCE(NULLIF(TRIM(`t0`.`condition_source_value`, ' \t\n\r\v\f'), ''), '') AS `code`,
     `t0`.`visit_occurrence_id` AS `visit_id`
   FROM `records_0` AS `t0`
 ) AS `t4`

@@ -2,7 +2,13 @@ SELECT
   `t4`.`person_id`,
   `t4`.`drug_exposure_start_date` AS `date`,
   `t4`.`drug_exposure_end_date` AS `end_date`,
-  `t4`.`days_supply`,
+  IF(
+    (
+      `t4`.`days_supply` = 1
+    ) AND `t4`.`drug_type_concept_id` IN (38000177, 32838),
+    CAST(NULL AS INT64),
+    `t4`.`days_supply`
+  ) AS `days_supply`,
   IF(
     `t4`.`drug_type_concept_id` IN (38000177, 32838),
     `t4`.`refills`,

@@ -40,11 +40,12 @@ def statements() -> dict[str, str]:
 
 def _plain(text: str) -> str:
     names: dict[str, str] = {}
-    pattern = r"ibis_(read_parquet|\w+memtable)_[a-z0-9]{26}"
+    # What DuckDB has as a temporary table goes to BigQuery with the query.
+    pattern = r"(?:`temp`\.`main`\.)?`ibis_(read_parquet|\w+memtable|pgs_trd)_[a-z0-9]{26}`"
 
     def rename(match: re.Match[str]) -> str:
-        kind = "codes" if "memtable" in match[1] else "records"
-        return names.setdefault(match[0], f"{kind}_{len(names)}")
+        kind = "records" if match[1] == "read_parquet" else "codes"
+        return names.setdefault(match[0], f"`{kind}_{len(names)}`")
 
     return re.sub(pattern, rename, str(text)) + "\n"
 
