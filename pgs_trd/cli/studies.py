@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pgs_trd.cli.common import MemoryMb, Threads, show_progress, split_list
+from pgs_trd.cli.workflow import plan_of
 from pgs_trd.errors import UsageError
 
 StudyFile = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
@@ -111,13 +112,30 @@ def run(
             "what the others make has to be there.",
         ),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            help="As jobs, by Snakemake: local, slurm, or the folder of a profile of yours. "
+            "`pgs-trd workflow run` takes options of Snakemake, too.",
+        ),
+    ] = None,
 ) -> None:
     """Run a whole study, from raw files to the report.
 
     Example: pgs-trd run study.yaml --threads 8
     """
     from pgs_trd.study import run_study
+    from pgs_trd.study.workflow import run_workflow
 
+    if profile is not None:
+        if steps is not None or mem_mb is not None:
+            raise UsageError(
+                "--profile runs what is not done yet, each job with the memory of the plan: "
+                "leave --steps and --mem-mb out"
+            )
+        cores = [] if threads is None else ["--cores", str(threads)]
+        run_workflow(plan_of(study), profile, cores)
     chosen: Any = None if steps is None else split_list(steps)
     with show_progress() as progress:
         report = run_study(

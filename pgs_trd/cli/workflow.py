@@ -39,7 +39,7 @@ def plan(
     """
     from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
 
-    planned = _plan(study)
+    planned = plan_of(study)
     if commands is not None:
         planned.write()
         write = {"sh": write_shell, "slurm-array": write_slurm_arrays, "dsub-tsv": write_dsub}
@@ -71,7 +71,7 @@ def run(
     """
     from pgs_trd.study.workflow import run_workflow
 
-    run_workflow(_plan(study), profile, further or ())
+    run_workflow(plan_of(study), profile, further or ())
 
 
 @workflow.command("status")
@@ -82,7 +82,7 @@ def status(study: StudyFile) -> None:
     """
     from pgs_trd.study.workflow import describe_progress, find_queued, find_stopped, is_locked
 
-    planned = _plan(study)
+    planned = plan_of(study)
     for row in describe_progress(planned).itertuples():
         typer.echo(f"{row.stage!s}: {row.n_done} of {row.n_jobs} done")
     for line in find_stopped(planned):
@@ -106,7 +106,7 @@ def cancel(study: StudyFile) -> None:
     """
     from pgs_trd.study.workflow import cancel_workflow
 
-    typer.echo(f"cancelled {cancel_workflow(_plan(study))} jobs")
+    typer.echo(f"cancelled {cancel_workflow(plan_of(study))} jobs")
 
 
 @workflow.command("doctor")
@@ -122,7 +122,8 @@ def doctor() -> None:
         typer.echo(f"{row.verdict!s:<8} {row.subject!s}: {row.found!s}{advice}")
 
 
-def _plan(study: Path) -> Plan:
+def plan_of(study: Path) -> Plan:
+    """Check a study file and plan its jobs."""
     from pgs_trd.study.config import check_study
     from pgs_trd.study.plan import plan_study
 

@@ -167,7 +167,7 @@ def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> lis
     one_file, batches = not is_pattern(config.genotypes), scatter.batches
     if one_file and len(batches) == 1:
         rest = (*option_words(min_overlap), "--out", str(files.scores))
-        return [job("score", "", config.genotypes, config.weights, *rest)]
+        return [job("score", "", config.genotypes, batches[0], *rest)]
     jobs = []
     for number, batch in enumerate(batches, start=1):
         for member in [config.genotypes] if one_file else expand_pattern(config.genotypes):

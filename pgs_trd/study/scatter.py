@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from pgs_trd.steps.inputs import list_weight_files
 from pgs_trd.study.sections import Covariates, StudyConfig
 from pgs_trd.tables import read_table
 
@@ -50,19 +51,19 @@ def scatter_study(config: StudyConfig) -> Scatter:
     The people are counted in the table of covariates, the scores as weight files and
     thresholds.
     """
-    chosen = config.covariates
+    chosen, weights = config.covariates, list_weight_files(config.weights)
     n_people = max(len(read_table(chosen.file)), 1)
     n_scores_a_file = len(config.scoring.p_thresholds or [1])
     most = config.jobs.weight_files
     if most is None:
         most = min(MOST_FILES, max(1, MOST_SUMS // (n_people * n_scores_a_file)))
-    n_fits = n_people * len(config.weights) * n_scores_a_file * len(config.contrasts)
+    n_fits = n_people * len(weights) * n_scores_a_file * len(config.contrasts)
     splits = config.jobs.models == "each" or (config.jobs.models == "auto" and n_fits > MOST_FITS)
     strata: Sequence[str | None] = (None,)
     if splits and chosen.stratum is not None:
         strata = chosen.strata or list_strata(chosen)
     contrasts: Sequence[str | None] = config.contrasts if splits else (None,)
-    return Scatter(_cut(config.weights, most), tuple(strata), tuple(contrasts))
+    return Scatter(_cut(weights, most), tuple(strata), tuple(contrasts))
 
 
 def list_strata(covariates: Covariates) -> list[str]:
