@@ -24,16 +24,14 @@ from pgs_trd.study.site import ask_slurm
 
 NO_CLUSTER = "Could not establish a configuration source"
 QUEUE_COLUMNS = ["job", "name", "state"]
-# What a log says at its end, and what to do; {rule} and {more} are filled in.
-STOPPED = {
-    "memory": (
-        r"(?i)oom|exceeded memory limit|out of memory",
-        "ran out of memory: --set-resources {rule}:mem_mb={memory}",
-    ),
-    "time": (r"DUE TO TIME LIMIT", "ran out of time: --set-resources {rule}:runtime={minutes}"),
-    "room": (r"No space left|no room left", "found no room left to write: make some"),
-    "cancelled": (r"CANCELLED", "was cancelled"),
-}
+# What a log says at its end, and what is said of it.
+STOPPED = (
+    (r"(?i)oom[-_ ]kill|exceeded memory limit|out of memory",
+     "ran out of memory: --set-resources {rule}:mem_mb={memory}"),
+    (r"DUE TO TIME LIMIT", "ran out of time: --set-resources {rule}:runtime={minutes}"),
+    (r"(?i)no space left|no room left", "found no room left to write: make some"),
+    (r"CANCELLED", "was cancelled"),
+)  # fmt: skip
 
 
 def workflow_folder() -> Path:
@@ -195,18 +193,20 @@ def find_stopped(plan: Plan) -> list[str]:
     """
     lines = []
     for job in plan.jobs:
-        if all(Path(path).is_file() for path in job.outputs):
-            continue
-        text = _read_ends(_logs(plan, job))
-        for pattern, said in STOPPED.values():
-            if re.search(pattern, text):
-                advice = said.format(rule=job.stage, memory=4 * job.mem_mb, minutes=4 * job.minutes)
-                lines.append(f"{_name(job)} {advice}")
-                break
-        else:
-            errors = [line for line in text.splitlines() if line.startswith("error: ")]
-            lines += [f"{_name(job)} stopped: {errors[-1].removeprefix('error: ')}"][: len(errors)]
+        is_done = all(Path(path).is_file() for path in job.outputs)
+        reason = None if is_done else _explain(job, _read_ends(_logs(plan, job)))
+        if reason is not None:
+            lines.append(f"{_name(job)} {reason}")
     return lines
+
+
+def _explain(job: Job, text: str) -> str | None:
+    """Say by the end of its logs what stopped a job; None if they do not tell."""
+    for pattern, said in STOPPED:
+        if re.search(pattern, text):
+            return said.format(rule=job.stage, memory=4 * job.mem_mb, minutes=4 * job.minutes)
+    errors = [line for line in text.splitlines() if line.startswith("error: ")]
+    return f"stopped: {errors[-1].removeprefix('error: ')}" if errors else None
 
 
 def _name(job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 import subprocess
@@ -24,6 +25,7 @@ from pgs_trd.study.site import examine_site
 from pgs_trd.study.workflow import (
     describe_progress,
     find_profile,
+    find_stopped,
     is_locked,
     job_prefix,
     workflow_folder,
@@ -326,6 +328,30 @@ def test_describe_progress__counts_jobs_whose_files_are_all_there(
     assert done["score_part"] == 1
     assert done.drop("score_part").sum() == 0
     assert not is_locked(plan)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("logs/phenotype.log", "error: no OMOP table\n", "phenotype stopped: no OMOP table"),
+        ("logs/phenotype.log", "error: no room left for x\n", "phenotype found no room left"),
+        (".snakemake/slurm_logs/rule_phenotype/7.log", "slurmstepd: Exceeded memory limit",
+         "phenotype ran out of memory: --set-resources phenotype:mem_mb=16000"),
+        (".snakemake/slurm_logs/rule_phenotype/7.log", "CANCELLED AT X DUE TO TIME LIMIT",
+         "phenotype ran out of time: --set-resources phenotype:runtime=240"),
+    ],
+)  # fmt: skip
+def test_find_stopped__tells_why_by_the_logs(
+    study: Path, tmp_path: Path, file: str, text: str, said: str
+):
+    """Snakemake reports "Reason: Unknown" of a job that Slurm killed for its memory."""
+    plan = dataclasses.replace(plan_study(load_config(study), study), output=tmp_path)
+    (plan.folder / file).parent.mkdir(parents=True)
+    (plan.folder / file).write_text(f"phenotype ...\n{text}")
+
+    (line,) = find_stopped(plan)
+
+    assert line.startswith(said)
 
 
 def test_examine_site__names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
