@@ -136,8 +136,10 @@ def test_slurm__sends_jobs_again_that_were_cancelled_or_ran_out_of_memory_or_tim
         wait_until(lambda: bool(slurm.running("part1")), 90, "the job of part 1")
         slurm.ask("scancel", slurm.running("part1"))
         wait_until(lambda: bool(slurm.running("part2")), 90, "the job of part 2")
-        # As if its time were over: Slurm counts it in minutes.
-        slurm.ask("scontrol", "update", f"JobId={slurm.running('part2')}", "EndTime=now")
+        # As if it hung and its time were over, which Slurm looks at twice a minute.
+        hanging = slurm.running("part2")
+        slurm.ask("scancel", "--full", "--signal", "STOP", hanging)
+        slurm.ask("scontrol", "update", f"JobId={hanging}", "EndTime=now")
         code = head.wait(HARD_LIMIT_SECONDS)
     finally:
         head.kill()

@@ -20,23 +20,25 @@ rule phenotype:
         "{params.command} --threads {threads} --mem-mb {resources.mem_mb} 2> {log:q}"
 
 
-if ("covariates", "") in JOBS:
+if has("covariates"):
 
     rule covariates:
         input:
-            JOBS["covariates", ""]["inputs"],
+            inputs("covariates"),
         output:
-            JOBS["covariates", ""]["outputs"],
-        params:
-            command=command("covariates"),
-            version=PLAN["version"],
-        threads: JOBS["covariates", ""]["threads"]
-        resources:
-            mem_mb=memory("covariates"),
-            runtime=minutes("covariates"),
+            outputs("covariates"),
         log:
             "logs/covariates.log",
         benchmark:
             "benchmarks/covariates.tsv"
+        conda:
+            "../envs/pgs-trd.yaml"
+        threads: threads("covariates")
+        resources:
+            mem_mb=memory("covariates"),
+            runtime=minutes("covariates"),
+        params:
+            command=command("covariates"),
+            version=PLAN["version"],
         shell:
             "{params.command} --threads {threads} 2> {log:q}"
