@@ -196,10 +196,11 @@ def count_as(
         For two copies of the counted allele, a missing call, one copy, none.
     """
     n_rows = len(swapped)
-    none, one, two = (np.broadcast_to(doses[:, k], n_rows) for k in range(3))
+    none, one, two = doses.T
     if is_haploid:
         one, two = (none + one) / 2, one
-    effect_frequency = np.nan_to_num(np.where(swapped, 1.0 - frequency, frequency), nan=0.0)
+    effect_frequency = np.where(swapped, 1.0 - frequency, frequency)
+    effect_frequency[np.isnan(effect_frequency)] = 0.0
     mean = none + (two - none) * effect_frequency
     counts = np.empty((n_rows, 4))
     counts[:, 0] = np.where(swapped, none, two)

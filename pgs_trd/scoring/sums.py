@@ -198,8 +198,10 @@ class Sums:
         wanted = block.rows[rows]
         for plan, patterns in zip(self.plans, self.patterns, strict=True):
             part: slice | IntArray = plan.within(int(wanted[0]), int(wanted[-1]))
-            local = np.searchsorted(wanted, plan.targets[part])
-            if len(wanted) < wanted[-1] - wanted[0] + 1:
+            if len(wanted) == wanted[-1] - wanted[0] + 1:
+                local = np.subtract(plan.targets[part], wanted[0], dtype=np.int64)
+            else:
+                local = np.searchsorted(wanted, plan.targets[part])
                 is_here = wanted[local] == plan.targets[part]
                 if not is_here.all():
                     part = np.flatnonzero(is_here) + plan.within(*wanted[[0, -1]].tolist()).start
