@@ -56,6 +56,7 @@ def _weight_faults(config: StudyConfig) -> Iterator[Fault]:
         names.append(_score_name(file, head.metadata))
     if names and is_named and not wrong:
         yield from _name_faults(config, names)
+        yield from _trait_faults(config, names)
     for text in wrong[:MOST_NAMED]:
         yield Fault(("weights",), f"weights: {text}")
     if len(wrong) > MOST_NAMED:
@@ -84,6 +85,22 @@ def _name_faults(config: StudyConfig, names: list[str]) -> Iterator[Fault]:
             ("curve_score",),
             f"curve_score: no weight file makes a score named {config.curve_score!r}; "
             f"one of the {len(names):,} is {near[0]!r}",
+        )
+
+
+def _trait_faults(config: StudyConfig, names: list[str]) -> Iterator[Fault]:
+    """Find a table of traits that names none of the scores."""
+    if config.traits is None or config.scoring.p_thresholds is not None:
+        return
+    try:
+        table = read_table(config.traits, text_columns=("score", "trait", "domain"))
+    except PgsTrdError:
+        return  # told already
+    if "score" in table.columns and len(table) and not set(table["score"]) & set(names):
+        yield Fault(
+            ("traits",),
+            f"traits: none of the {len(table):,} scores of {config.traits.name} is made by a "
+            f"weight file; in the column score stands what those are named, such as {names[0]!r}",
         )
 
 

@@ -14,7 +14,8 @@ from pgs_trd.errors import UsageError
 from pgs_trd.simulate import Biobank
 from pgs_trd.study import check_study, load_config
 from pgs_trd.study.sections import StudyConfig
-from pgs_trd.study.template import study_schema, write_template
+from pgs_trd.study.template import design_traits, study_schema, write_template
+from pgs_trd.tables import write_table
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "reference" / "study.schema.json"
 
@@ -163,3 +164,12 @@ def test_check__finds_files_of_records_and_published_effects(study, tmp_path: Pa
     assert f"no such file: {tmp_path / 'lists'}" in message
     assert f"no such file: {tmp_path / 'enrolment.tsv'}" in message
     assert "no published effects 'xu2024' and no table; there are: xu2025" in message
+
+
+def test_check__finds_a_table_of_traits_of_other_scores(study, tmp_path: Path):
+    """As the one that comes with a design, whose names are to be changed."""
+    write_table(design_traits(), tmp_path / "traits.tsv")
+    study |= {"traits": "traits.tsv", "curve_score": "insomnia"}
+
+    with pytest.raises(UsageError, match=r"none of the 61 scores of traits.tsv is made by a weig"):
+        check(study, tmp_path)
