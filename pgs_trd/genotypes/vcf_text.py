@@ -22,6 +22,7 @@ from pgs_trd.genotypes.variants import make_variants
 
 DAMAGED = "a truncated or damaged file, or not a VCF"
 CHUNK_BYTES = 1 << 22
+SHORTEST_LINE = 16
 CHUNKS_AHEAD = 4
 BLOCK_HEADER = 18
 GZIP, BLOCKED = b"\x1f\x8b\x08\x04", b"\x06\x00BC\x02\x00"
@@ -187,18 +188,16 @@ def _chunks(text: VcfText) -> Iterator[tuple[bytes, int, IntArray]]:
         if is_header:
             rest = chunk[at:]
             continue
-        n_lines = chunk.count(b"\n", at)
-        table = np.empty((n_lines, LINE_COLUMNS), dtype=np.int64)
-        n_found = _decode.scan_vcf(chunk, table, at)
-        if n_found < n_lines:
+        # Room for more lines than there can be: what is not written takes no memory.
+        room = np.empty(((len(chunk) - at) // SHORTEST_LINE + 1, LINE_COLUMNS), dtype=np.int64)
+        table = room[: _decode.scan_vcf(chunk, room, at)]
+        rest = chunk[int(table[-1, NEXT]) if len(table) else at :]
+        n_before += len(table)
+        if b"\n" in rest:
             raise DataError(
-                f"{text.path.name}: record {n_before + n_found + 1:,} cannot be read as VCF: "
-                f"{DAMAGED}"
+                f"{text.path.name}: record {n_before + 1:,} cannot be read as VCF: {DAMAGED}"
             )
-        rest = chunk
-        if n_lines:
-            rest = chunk[int(table[-1, NEXT]) :]
-            n_before += n_lines
+        if len(table):
             yield chunk, base, table
 
 

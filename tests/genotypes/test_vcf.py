@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from pgs_trd.errors import DataError, PgsTrdError, PgsTrdWarning, UsageError
-from pgs_trd.genotypes import GenotypeSource, count_alleles, open_genotypes, unpack_codes
+from pgs_trd.genotypes import GenotypeSource, count_alleles, open_genotypes, unpack_codes, vcf_text
 from tests.genotypes.conftest import VCF_HEADER
 from tests.genotypes.test_damage import block_gzip
 
@@ -76,6 +76,23 @@ def test_open_genotypes__says_that_a_vcf_holds_reference_blocks(vcf_file, ending
 
     with pytest.warns(PgsTrdWarning, match="is a gVCF: 2 records are reference blocks"):
         open_genotypes(path)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 60, 150, 400])
+def test_open_genotypes__does_not_depend_on_where_a_part_of_the_text_ends(
+    vcf_file, monkeypatch, chunk_bytes
+):
+    """With many people one line, or the header, is longer than what is read at once."""
+    path = vcf_file(
+        *[("1", str(k), "A", "C", "GT", "0/0", "0/1", "1/1", "./.") for k in range(1, 9)]
+    )
+    expected = open_genotypes(path)
+    monkeypatch.setattr(vcf_text, "CHUNK_BYTES", chunk_bytes)
+
+    source = open_genotypes(path)
+
+    pd.testing.assert_frame_equal(source.variants, expected.variants)
+    assert_array_equal(only_block(source).codes, only_block(expected).codes)
 
 
 def test_blocks__skip_records_and_may_split_a_site(vcf_file):
