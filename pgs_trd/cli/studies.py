@@ -141,7 +141,8 @@ def run(
         report = run_study(
             study, threads=threads, memory_mb=mem_mb, progress=progress, steps=chosen
         )
-    typer.echo(str(report))
+    if chosen is None or "report" in chosen:
+        typer.echo(str(report))
 
 
 def report(study: StudyFile) -> None:

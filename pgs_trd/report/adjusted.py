@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pgs_trd.models import adjust_p_values
-from pgs_trd.report.cells import Cell, Maker, Row
+from pgs_trd.report.cells import Cell, Row
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.disclosure.estimates import TIME_TO_TRD
 from pgs_trd.report.findings import planned_tests
 from pgs_trd.report.published import P80_P20
-from pgs_trd.report.text import format_p, format_ratio
+from pgs_trd.report.text import format_ratio
 
 ADJUSTED = ("p_bonferroni", "p_bh")
 PERCENTILES = ("ratio_80_20", "ratio_80_20_low", "ratio_80_20_high")
@@ -55,13 +55,3 @@ def percentile_ratio(row: Row) -> Cell:
     """Write the hazard ratio between percentiles with its interval."""
     ratio, low, high = (math.log(float(str(row[name]))) for name in PERCENTILES)
     return Cell(format_ratio(ratio, low, high), "" if math.isnan(ratio) else f"{ratio:.6g}")
-
-
-def adjusted_p(name: str) -> Maker:
-    """Make cells of an adjusted p-value."""
-
-    def make(row: Row) -> Cell:
-        value = float(str(row[name]))
-        return Cell(format_p(value), "" if math.isnan(value) else f"{value:.6g}")
-
-    return make

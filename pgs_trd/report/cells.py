@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pgs_trd.report.text import format_count
+from pgs_trd.report.text import format_count, format_p
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,16 @@ def count_of(column: str) -> Maker:
         value = row.get(column)
         is_number = isinstance(value, int | float) and not math.isnan(value)
         return Cell(format_count(value), str(value) if is_number else "-1")
+
+    return make
+
+
+def p_of(column: str) -> Maker:
+    """Make cells of a column of p-values."""
+
+    def make(row: Row) -> Cell:
+        value = float(row.get(column, math.nan))  # type: ignore[arg-type]  # a float column
+        return Cell(format_p(value), "" if math.isnan(value) else f"{value:.6g}")
 
     return make
 

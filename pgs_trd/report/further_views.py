@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from pgs_trd.report.cells import Cell, Maker, Row, TableView, make_view, text_of
+from pgs_trd.report.cells import Cell, Maker, Row, TableView, make_view, p_of, text_of
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import with_traits
 from pgs_trd.report.results import FurtherTable
-from pgs_trd.report.text import MISSING, contrast_label, format_p, format_ratio, plain_label
+from pgs_trd.report.text import MISSING, contrast_label, format_ratio, plain_label
 
 HEADINGS = {
     "auc_covariates": "AUC, covariates",
@@ -42,7 +42,7 @@ def further_view(further: FurtherTable, study: DisclosedStudy) -> TableView | No
         makers.append(("OR (95% CI)", True, _ratio))
     for name in further.numbers:
         if name.startswith("p_value"):
-            makers.append((_heading(name), True, _p_value(name)))
+            makers.append((_heading(name), True, p_of(name)))
         elif name not in RATIO:
             makers.append((HEADINGS.get(name, plain_label(name)), True, _number(name)))
     return make_view(f"{further.name}-table", further.caption, f"{further.name}.csv", table, makers)
@@ -62,14 +62,6 @@ def _ratio(row: Row) -> Cell:
     if beta == 0 and math.isnan(low):
         return Cell("1 (reference)", "0")
     return Cell(format_ratio(beta, low, high), "" if math.isnan(beta) else f"{beta:.6g}")
-
-
-def _p_value(name: str) -> Maker:
-    def make(row: Row) -> Cell:
-        value = float(str(row[name]))
-        return Cell(format_p(value), "" if math.isnan(value) else f"{value:.6g}")
-
-    return make
 
 
 def _number(name: str) -> Maker:

@@ -7,10 +7,10 @@ import pandas as pd
 
 from pgs_trd.models import correct_winners_curse, meta_analyse, replicate, sign_concordance
 from pgs_trd.models.results import STANDING
-from pgs_trd.report.cells import Cell, Maker, Row, TableView, count_of, make_view, text_of
+from pgs_trd.report.cells import Cell, Maker, Row, TableView, count_of, make_view, p_of, text_of
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import ALPHA, planned_tests, with_traits
-from pgs_trd.report.text import MISSING, contrast_label, format_p, format_percent, format_ratio
+from pgs_trd.report.text import MISSING, contrast_label, format_percent, format_ratio
 
 BY = ("contrast", "score")
 ONE_SIDED = ALPHA / 2
@@ -122,7 +122,7 @@ def replication_view(study: DisclosedStudy) -> TableView | None:
         ("OR per SD, discovery (95% CI)", True, _ratio("discovery")),
         ("The same, corrected", True, _ratio("corrected")),
         ("OR per SD, replication (95% CI)", True, _ratio("replication")),
-        ("p, replication", True, _p_value),
+        ("p, replication", True, p_of("replication_p_value")),
         ("Same sign", False, _yes("same_sign")),
         ("And p < 0.05", False, _yes("nominal")),
         ("And p < 0.05 / tests", False, _yes("replicated")),
@@ -162,11 +162,6 @@ def _ratio(name: str) -> Maker:
         return Cell(format_ratio(beta, *ends), "" if np.isnan(beta) else f"{beta:.6g}")
 
     return make
-
-
-def _p_value(row: Row) -> Cell:
-    value = float(str(row["replication_p_value"]))
-    return Cell(format_p(value), "" if np.isnan(value) else f"{value:.6g}")
 
 
 def _yes(name: str) -> Maker:

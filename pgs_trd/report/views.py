@@ -9,7 +9,6 @@ import pandas as pd
 from pgs_trd.report.adjusted import (
     ADJUSTED,
     PERCENTILES,
-    adjusted_p,
     percentile_ratio,
     with_adjusted,
 )
@@ -22,6 +21,7 @@ from pgs_trd.report.cells import (
     count_of,
     make_view,
     number_of,
+    p_of,
     text_of,
 )
 from pgs_trd.report.checklists import fill_checklists
@@ -220,8 +220,8 @@ def model_view(
         makers.append((f"{ratio}, 80th vs 20th percentile", True, percentile_ratio))
     makers.append(("p", True, _p_value))
     if ADJUSTED[0] in rows:
-        makers.append(("p, Bonferroni", True, adjusted_p("p_bonferroni")))
-        makers.append(("FDR", True, adjusted_p("p_bh")))
+        makers.append(("p, Bonferroni", True, p_of("p_bonferroni")))
+        makers.append(("FDR", True, p_of("p_bh")))
     if "n_cases" in rows:
         makers += [("Cases", True, count_of("n_cases")), ("Controls", True, count_of("n_controls"))]
     else:

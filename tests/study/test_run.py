@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from pgs_trd.cli.app import app
 from pgs_trd.errors import PgsTrdWarning, UsageError
 from pgs_trd.simulate import Biobank
 from pgs_trd.study import report_study, run_study
@@ -165,3 +167,13 @@ def test_run_study__names_the_steps_where_one_is_unknown(finished: Path):
     """A misspelt step must not pass for done."""
     with pytest.raises(UsageError, match="no step model: the steps are scores, phenotype, cov"):
         run_study(finished / "study.yaml", steps=["model"])  # type: ignore[list-item]  # on purpose
+
+
+def test_run__names_the_report_only_where_it_writes_it(finished: Path):
+    """A job of a workflow that names it would seem to have made it."""
+    study = str(finished / "study.yaml")
+
+    result = CliRunner().invoke(app, ["run", study, "--steps", "covariates"])
+
+    assert result.exit_code == 0
+    assert "report.html" not in result.stdout
