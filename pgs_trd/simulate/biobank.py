@@ -45,7 +45,9 @@ class Biobank:
     records
         Folder of OMOP CDM 5.4 tables, ``<table>.parquet``.
     covariates
-        person_id, sex, birth_year, ancestry, PC1..PC10.
+        person_id, sex, birth_year, ancestry, PC1..PC10; `adversity`, the shared cause of
+        MDD and resistance as if it had been asked for; `enrolment_date`, a day in the
+        first half of the time observed.
     traits
         score, trait, domain.
     truth
@@ -135,8 +137,8 @@ def simulate_biobank(
     groups = _check_options(n_people, n_variants, seed, ancestries, mdd_prevalence, trd_share)
     tell = progress or (lambda _stage, _share: None)
     biobank = locate_biobank(Path(out))
-    parts = np.random.SeedSequence(seed).spawn(6)
-    of_genomes, of_people, of_calls, of_weights, of_classes, of_records = parts
+    parts = np.random.SeedSequence(seed).spawn(7)
+    of_genomes, of_people, of_calls, of_weights, of_classes, of_records, of_enrolment = parts
 
     tell("simulating genomes", 0.0)
     genomes = simulate_genomes(groups, n_variants, seed=of_genomes, threads=threads)
@@ -155,7 +157,7 @@ def simulate_biobank(
         rng = np.random.default_rng(of_weights)
         scores = _write_scores(biobank, genotypes, genomes, people, traits, rng)
         tell("computing principal components", 0.8)
-        write_table(_covariates(genotypes, people, rng), biobank.covariates)
+        covariates = _covariates(genotypes, people, rng)
     tell("simulating health records", 0.9)
     classes = draw_classes(
         people,
@@ -167,6 +169,11 @@ def simulate_biobank(
         rng=np.random.default_rng(of_classes),
     )
     records = simulate_records(people, classes, rng=np.random.default_rng(of_records))
+    covariates["adversity"] = classes["shared_cause"].round(DECIMALS)
+    covariates["enrolment_date"] = _draw_enrolment(
+        records.tables["observation_period"], people, np.random.default_rng(of_enrolment)
+    )
+    write_table(covariates, biobank.covariates)
     write_omop(records.tables, biobank.records)
     write_table(classes.merge(records.outcome, on="person_id"), biobank.latent)
     write_table(traits, biobank.traits)
@@ -245,3 +252,18 @@ def _covariates(
     components = fitted.components.round(DECIMALS).reset_index(drop=True)
     table = people[["person_id", "sex", "birth_year", "ancestry"]].astype({"person_id": str})
     return pd.concat([table, components], axis=1)
+
+
+def _draw_enrolment(
+    periods: pd.DataFrame, people: pd.DataFrame, rng: np.random.Generator
+) -> pd.Series:
+    """Draw the day a person joined, in the first half of the time observed, as text."""
+    spans = periods.groupby("person_id").agg(
+        start=("observation_period_start_date", "min"), end=("observation_period_end_date", "max")
+    )
+    spans = spans.loc[people["person_id"]]
+    share = 0.5 * rng.random(len(spans))
+    days = np.floor(share * (spans["end"] - spans["start"]).dt.days.to_numpy())
+    dates = spans["start"] + pd.to_timedelta(days, unit="D")
+    written: pd.Series = dates.dt.strftime("%Y-%m-%d").reset_index(drop=True)
+    return written

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from pgs_trd.models import expected_index_event_bias
 from pgs_trd.simulate.traits import Planted
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,7 +58,10 @@ def draw_classes(
     scores : (n_people, n_traits)
         Standardised within ancestry; columns named by trait.
     planted
-        Log odds per standard deviation.
+        Log odds per standard deviation. With a shared cause they are what a model
+        without it tends to, in the whole population for MDD, among people with MDD for
+        resistance; those that hold the shared cause fixed are larger, since odds
+        ratios do not collapse.
     mdd_prevalence, trd_share
         Share of people with MDD, and of those the share that is resistant.
     shared_cause
@@ -78,9 +82,16 @@ def draw_classes(
     on_mdd = FEMALE_ON_MDD * is_female + BIRTH_YEAR_ON_MDD * years + shared_cause * hidden
     on_trd = shared_cause * hidden
     for trait, beta in planted.mdd.items():
-        on_mdd += beta * scores[trait].to_numpy()
+        held = _hold_fixed(beta, outcome_share=mdd_prevalence, shared=(0.0, shared_cause))
+        on_mdd += held * scores[trait].to_numpy()
     for trait, beta in planted.trd.items():
-        on_trd += beta * scores[trait].to_numpy()
+        held = _hold_fixed(
+            beta,
+            prevalence=mdd_prevalence,
+            outcome_share=trd_share,
+            shared=(shared_cause, shared_cause),
+        )
+        on_trd += held * scores[trait].to_numpy()
     on_mdd += _intercept(on_mdd, np.ones(len(people)), mdd_prevalence)
     on_trd += _intercept(on_trd, expit(on_mdd), trd_share)
     is_mdd = rng.random(len(people)) < expit(on_mdd)
@@ -94,6 +105,31 @@ def draw_classes(
             "shared_cause": hidden,
         }
     )
+
+
+def _hold_fixed(
+    beta: float, *, shared: tuple[float, float], outcome_share: float, prevalence: float = 0.5
+) -> float:
+    """Give the log odds, the shared cause held fixed, that tend to `beta` without it.
+
+    `shared` is the effect of the shared cause on who is selected, a share of `prevalence`,
+    and on the outcome.
+    """
+    if beta == 0 or shared[1] == 0:
+        return beta
+
+    def excess(held: float) -> float:
+        grid = expected_index_event_bias(
+            prevalence=prevalence,
+            outcome_share=outcome_share,
+            score_on_event=[0.0],
+            shared_on_event=[shared[0]],
+            shared_on_outcome=[shared[1]],
+            score_on_outcome=held,
+        )
+        return float(grid["estimate"].iloc[0]) - beta
+
+    return float(brentq(excess, 0.0, 10 * beta, xtol=1e-9))
 
 
 def _intercept(linear: FloatArray, weight: FloatArray, share: float) -> float:
