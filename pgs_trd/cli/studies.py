@@ -195,12 +195,13 @@ def demo(
 def _simulate(out: Path, people: int, seed: int, threads: int | None, progress: Progress) -> Path:
     from pgs_trd.resources import thread_count
     from pgs_trd.simulate import simulate_biobank
-    from pgs_trd.study.demo import write_study_file
+    from pgs_trd.study.demo import SHARED_CAUSE, write_study_file
 
     biobank = simulate_biobank(
         out / "biobank",
         n_people=people,
         seed=seed,
+        shared_cause=SHARED_CAUSE,
         threads=thread_count(threads),
         progress=progress,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pgs_trd.report import views
-from pgs_trd.report.bias import misclassification_view
+from pgs_trd.report.bias_panel import draw_panel, is_of_panel, show_panel
 from pgs_trd.report.cells import TableView
 from pgs_trd.report.checklists import checklist_view
 from pgs_trd.report.citations import cite
@@ -56,7 +56,10 @@ from pgs_trd.tables import replace_on_success, write_table, write_text
 
 FIGURE_NAME = re.compile(
     r"(forest_by_domain|forest_progression|forest_by_stratum|cohort_flow|match_rates"
-    r"|overview|components|replication|odds_by_group|cumulative_incidence|specification_curve|planted_against_estimated|survival_\d+)\.(svg|png)"
+    r"|overview|components|replication|odds_by_group|cumulative_incidence"
+    r"|specification_curve|planted_against_estimated"
+    r"|index_event|expected_bias|misclassification|visit_density|left_truncation"
+    r"|competing_events|negative_controls|survival_\d+)\.(svg|png)"
 )
 """File names that a report can have in `figures/`."""
 
@@ -132,6 +135,7 @@ def draw_figures(study: DisclosedStudy) -> dict[str, FigureFile]:
     if course is not None:
         drawn.append(domain_forest(course, name="forest_progression", unit="Hazard ratio"))
     drawn += _survival_figures(study)
+    drawn += draw_panel(study)
     planted = compare_planted(study)
     if len(planted):
         drawn.append(planted_figure(planted))
@@ -205,7 +209,10 @@ def render_page(study: DisclosedStudy, figures: Mapping[str, FigureFile]) -> str
         citations=cite(study),
         other_choices=others,
         provenance=list_provenance(study),
-        further=[(one, further_view(one, study)) for one in study.further],
+        further=[
+            (one, further_view(one, study)) for one in study.further if not is_of_panel(one.name)
+        ],
+        panel=show_panel(study),
         survival_names=[name for name in figures if name.startswith("survival_")],
         is_simulated=study.truth is not None,
     )
@@ -236,7 +243,6 @@ def _page_views(study: DisclosedStudy) -> dict[str, TableView | None]:
         "replication": replication_view(study),
         "replication_counts": replication_counts_view(study),
         "published": published_view(study),
-        "misclassified": misclassification_view(study),
         "planted": views.planted_view(study),
         "checklists": checklist_view(study),
         "log": views.log_view(study),

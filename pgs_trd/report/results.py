@@ -10,6 +10,9 @@ import pandas as pd
 
 from pgs_trd.tables import require_columns
 
+AS_MAIN = "As in the main analysis"
+"""The `approach` of the bias panel whose rows are the main models again."""
+
 ESTIMATE_COLUMNS = ("beta", "se", "ci_low", "ci_high", "p_value")
 
 REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -39,6 +42,7 @@ REQUIRED_COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "truth": ("score", "trait", "contrast", "beta"),
     "published": ("source", "analysis", "trait", "unit", "ratio", "score"),
+    "bias": ("part", "is_done", "reason"),
     "components": (
         "stratum", "horizontal", "vertical", "x_low", "x_high", "y_low", "y_high", "n_people",
     ),
@@ -87,6 +91,7 @@ class FurtherTable:
     counts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     tells_counts: bool = False
+    is_cox: bool = False
 
     def __post_init__(self) -> None:
         columns = (*self.text, *self.numbers, *self.counts)
@@ -150,6 +155,9 @@ class StudyResults:
         Published effects to compare with, as `study.literature.find_scores` gives them.
     further
         Tables that the report shows besides, each under its own heading.
+    bias
+        The parts of the bias panel: `part`, `is_done`, and the `reason` where one has no
+        estimates. Those that have are among `further`, by the name of the part.
 
     Raises
     ------
@@ -177,6 +185,7 @@ class StudyResults:
     components: pd.DataFrame = field(default_factory=pd.DataFrame)
     published: pd.DataFrame = field(default_factory=pd.DataFrame)
     further: tuple[FurtherTable, ...] = ()
+    bias: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         for name, columns in REQUIRED_COLUMNS.items():

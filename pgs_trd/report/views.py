@@ -12,7 +12,7 @@ from pgs_trd.report.adjusted import (
     percentile_ratio,
     with_adjusted,
 )
-from pgs_trd.report.bias import correct_for_misclassification
+from pgs_trd.report.bias_panel import panel_tables
 from pgs_trd.report.cells import (
     Cell,
     Maker,
@@ -78,7 +78,7 @@ def csv_tables(study: DisclosedStudy) -> dict[str, pd.DataFrame]:
         "replication.csv": find_replication(study),
         "replication_counts.csv": count_replication(study),
         "published_against_found.csv": compare_published(study),
-        "misclassification.csv": correct_for_misclassification(study),
+        **{f"{name}.csv": table for name, table in panel_tables(study).items()},
         "planted_against_estimated.csv": compare_planted(study),
         "checklists.csv": fill_checklists(study),
         "disclosure_log.csv": study.log,
@@ -92,7 +92,8 @@ CSV_NAMES = (
     "survival_curves.csv", "survival_risk_table.csv", "cumulative_incidence.csv",
     "components.csv", "replication.csv", "replication_counts.csv",
     "published_against_found.csv", "misclassification.csv", "prediction.csv", "liability.csv",
-    "odds_by_group.csv", "within_groups.csv",
+    "odds_by_group.csv", "within_groups.csv", "index_event.csv", "expected_bias.csv",
+    "visit_density.csv", "left_truncation.csv", "competing_events.csv", "negative_controls.csv",
     "proportional_hazards.csv", "definitions.csv",
     "association_by_definition.csv", "checklists.csv", "planted_against_estimated.csv",
     "disclosure_log.csv",

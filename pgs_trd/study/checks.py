@@ -159,11 +159,16 @@ def _trait_faults(config: StudyConfig) -> Iterator[Fault]:
     n_twice = int(table["score"].duplicated().sum())
     if n_twice:
         yield Fault(("traits",), f"traits: {n_twice} scores of {config.traits.name} stand twice")
-    if config.curve_score not in set(table["score"]):
-        yield Fault(
-            ("curve_score",),
-            f"curve_score {config.curve_score!r} is no score of {config.traits.name}",
-        )
+    named: list[tuple[Place, str | None]] = [
+        (("curve_score",), config.curve_score),
+        (("bias", "mdd_score"), config.bias.mdd_score),
+    ]
+    controls = config.bias.negative_controls or []
+    named += [(("bias", "negative_controls", n), name) for n, name in enumerate(controls)]
+    for place, score in named:
+        if score is not None and score not in set(table["score"]):
+            key = ".".join(str(part) for part in place if isinstance(part, str))
+            yield Fault(place, f"{key} {score!r} is no score of {config.traits.name}")
 
 
 def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
@@ -179,6 +184,10 @@ def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
     wanted += [(("covariates", "columns", n), name) for n, name in enumerate(covariates.columns)]
     if covariates.stratum:
         wanted.append((("covariates", "stratum"), covariates.stratum))
+    causes = config.bias.shared_causes or []
+    wanted += [(("bias", "shared_causes", n), name) for n, name in enumerate(causes)]
+    if config.bias.enrolment:
+        wanted.append((("bias", "enrolment"), config.bias.enrolment))
     for place, name in wanted:
         if name not in table.columns:
             yield Fault(place, f"{covariates.file.name} has no column {name!r}")
@@ -203,6 +212,13 @@ def _covariate_faults(config: StudyConfig) -> Iterator[Fault]:
             f"components: {there[0]} is to be made, and {covariates.file.name} has such a column "
             "or is to have it: adjust for those that are there, or leave them out",
         )
+    for number, name in enumerate(causes):
+        if name in covariates.columns:
+            yield Fault(
+                ("bias", "shared_causes", number),
+                f"bias.shared_causes: {name!r} is adjusted for already; leave it out of "
+                "covariates.columns to see the bias without it",
+            )
     within = config.sensitivity.within
     if within is not None and within not in covariates.columns:
         yield Fault(

@@ -13,6 +13,10 @@ from pgs_trd.tables import read_table, write_text
 
 ENOUGH_PEOPLE = 5000
 CURVE_TRAIT = "insomnia"
+MDD_TRAIT, CONTROL_DOMAIN = "major depressive disorder", "metabolic"
+# Log odds per SD of the cause that MDD and resistance share: the naive effect of the MDD
+# score on resistance is biased by about -0.12.
+SHARED_CAUSE = 2.0
 COVARIATE_COLUMNS = ["sex", "birth_year", "PC1", "PC2", "PC3", "PC4"]
 
 
@@ -41,6 +45,15 @@ def write_study_file(biobank: Biobank, path: Path, output: Path) -> None:
         "sensitivity": {"grid": "grid", "within": "sex"},
         "replication": {"discovery": ["EUR"]},
         "published": "xu2025",
+        "bias": {
+            "panel": True,
+            "mdd_score": traits.loc[traits["trait"] == MDD_TRAIT, "score"].item(),
+            "shared_causes": ["adversity"],
+            "enrolment": "enrolment_date",
+            "negative_controls": list(
+                traits.loc[traits["domain"].str.startswith(CONTROL_DOMAIN), "score"]
+            ),
+        },
         "truth": relative(biobank.truth),
         "output": relative(output),
     }

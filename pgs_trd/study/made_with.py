@@ -11,10 +11,11 @@ from pgs_trd.ehr import open_codelists
 from pgs_trd.errors import UsageError
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.steps.phenotype_options import plain_options
+from pgs_trd.study.bias import ESTIMATES
 from pgs_trd.study.people import covariate_options, makes_covariates
-from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.scatter import list_strata
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.study_files import StudyFiles
 
 _OF_SCORES = ("palindromes", "missing", "min_overlap", "by", "scale", "male_x", "p_thresholds")
 
@@ -28,10 +29,7 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
         If a table is not there, or its step had other options than the study has now.
     """
     for table, options in _expected(config, files):
-        sidecar = sidecar_path(table)
-        if not sidecar.is_file():
-            raise UsageError(f"no {table.name} in {table.parent}: run the steps before")
-        made_with = json.loads(sidecar.read_text(encoding="utf-8"))["options"]
+        made_with = _read_sidecar(table)["options"]
         if options.get("strata", "") is None and made_with.get("strata") == list_strata(
             config.covariates
         ):
@@ -42,6 +40,32 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
                 f"{table.name} was made with other options: {', '.join(changed)} changed since. "
                 "Run its step again"
             )
+
+
+def versions_made_with(config: StudyConfig, files: StudyFiles) -> dict[str, str]:
+    """Give the versions that the steps recorded; several of one library with commas.
+
+    They are those of the results: what this process happens to have loaded says
+    nothing of how they were made.
+
+    Raises
+    ------
+    UsageError
+        If a table is not there.
+    """
+    found: dict[str, set[str]] = {}
+    for table, _ in _expected(config, files):
+        for library, version in _read_sidecar(table)["versions"].items():
+            found.setdefault(library, set()).add(str(version))
+    return {library: ", ".join(sorted(found[library])) for library in sorted(found)}
+
+
+def _read_sidecar(table: Path) -> dict[str, Any]:
+    sidecar = sidecar_path(table)
+    if not sidecar.is_file():
+        raise UsageError(f"no {table.name} in {table.parent}: run the steps before")
+    content: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+    return content
 
 
 def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -69,3 +93,5 @@ def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, di
     yield files.models / "progression.parquet", config.models.of_cox | shared
     for name in ("association_meta", "progression_meta"):
         yield files.models / f"{name}.parquet", {"method": config.models.meta_method}
+    if config.bias.panel:
+        yield files.sensitivity / ESTIMATES, config.bias.model_dump()

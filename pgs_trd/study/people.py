@@ -18,8 +18,8 @@ from pgs_trd.provenance import describe_run, write_sidecar
 from pgs_trd.steps.ancestry import pca_step, prune_step, quality_step
 from pgs_trd.steps.inputs import Target
 from pgs_trd.steps.models import read_scores
-from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.tables import read_table, write_table, write_text
 
 

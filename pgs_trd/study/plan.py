@@ -17,10 +17,11 @@ from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.provenance import sidecar_path
 from pgs_trd.scoring.files import beside
 from pgs_trd.steps.inputs import list_weight_files
+from pgs_trd.study.bias import ESTIMATES, PARTS_MADE
 from pgs_trd.study.people import makes_covariates, with_made_covariates
-from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.study.words import changed, option_words
 from pgs_trd.tables import write_text
 
@@ -291,6 +292,8 @@ def _sensitivity_job(config: StudyConfig, files: StudyFiles, study: Path, phenot
     command = ("pgs-trd", "run", str(study), "--steps", "sensitivity")
     read = _names([study, files.scores, config.covariates.file])
     inputs = (*read, *phenotype.inputs, *phenotype.outputs)
+    if config.bias.panel:
+        inputs += _tables(files.models / "association_meta.parquet")
     made, takes = _names(_repeats(config, files)), (THREADS, MEMORY)
     return Job("sensitivity", "", command, takes, inputs, made, threads=2, mem_mb=4000)
 
@@ -302,6 +305,8 @@ def _repeats(config: StudyConfig, files: StudyFiles) -> list[Path]:
         names += ["classes.parquet", "definitions.tsv"]
     if config.sensitivity.within is not None:
         names += ["within.parquet", "interaction.parquet"]
+    if config.bias.panel:
+        names += [ESTIMATES, PARTS_MADE]
     return [files.sensitivity / name for name in names]
 
 

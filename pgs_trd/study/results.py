@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pgs_trd.provenance import sidecar_path
 from pgs_trd.report import StudyResults
 from pgs_trd.steps.models import read_scores
 from pgs_trd.steps.scores import beside
+from pgs_trd.study.bias import bias_parts, bias_tables
 from pgs_trd.study.further import (
     choose_scores,
     hazards_table,
@@ -27,51 +27,9 @@ from pgs_trd.study.literature import find_scores, read_published
 from pgs_trd.study.panels import count_in_squares
 from pgs_trd.study.quality import quality_tables
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.study.summaries import count_classes, describe_cohort, merge_covariates
 from pgs_trd.tables import read_table
-
-
-@dataclass(frozen=True)
-class StudyFiles:
-    """Where the steps of a study write."""
-
-    output: Path
-
-    @property
-    def scores(self) -> Path:
-        """The table of scores."""
-        return self.output / "scores" / "scores.parquet"
-
-    @property
-    def covariates(self) -> Path:
-        """The folder of the covariates that the study makes, and of components."""
-        return self.output / "covariates"
-
-    @property
-    def records(self) -> Path:
-        """The folder of trials, classes and follow-up."""
-        return self.output / "phenotype"
-
-    @property
-    def models(self) -> Path:
-        """The folder of estimates."""
-        return self.output / "models"
-
-    @property
-    def sensitivity(self) -> Path:
-        """The folder of estimates under other definitions."""
-        return self.output / "sensitivity"
-
-    @property
-    def record(self) -> Path:
-        """What the run was made with."""
-        return self.output / "study.json"
-
-    @property
-    def report(self) -> Path:
-        """The folder of the report."""
-        return self.output / "report"
-
 
 # What a report may choose anew; everything else was settled when the results were made.
 OF_THE_REPORT = {
@@ -131,6 +89,7 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
         ),
         within_table(files.sensitivity, config.sensitivity.within),
         hazards_table(beside(files.models / "progression.parquet", "ph_tests")),
+        *bias_tables(config, files),
     )
     return StudyResults(
         title=config.title,
@@ -161,6 +120,7 @@ def collect_results(config: StudyConfig, files: StudyFiles) -> StudyResults:
         components=count_in_squares(people, covariates, config.covariates.columns),
         published=_published(config, traits),
         further=tuple(table for table in further if table is not None),
+        bias=bias_parts(config, files),
     )
 
 
@@ -216,5 +176,8 @@ def _conventions(
         "related": config.covariates.related,
         "components_made": config.components.number,
         **config.replication.model_dump(),
+        "curve_score": config.curve_score,
+        "mdd_score": config.bias.mdd_score if config.bias.panel else None,
+        "negative_controls": config.bias.negative_controls if config.bias.panel else None,
         "people in class counts and Table 1": "those with scores, covariates and a stratum",
     }

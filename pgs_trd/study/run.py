@@ -21,12 +21,14 @@ from pgs_trd.steps.models import (
 )
 from pgs_trd.steps.records import phenotype_step
 from pgs_trd.steps.scores import score_step
+from pgs_trd.study.bias import examine_bias
 from pgs_trd.study.config import check_study, load_config
-from pgs_trd.study.made_with import check_made_with
+from pgs_trd.study.made_with import check_made_with, versions_made_with
 from pgs_trd.study.people import make_covariates, makes_covariates, with_made_covariates
-from pgs_trd.study.results import StudyFiles, collect_results
+from pgs_trd.study.results import collect_results
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.sensitivity import repeat_under, repeat_within
+from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.tables import read_table, write_table, write_text
 
 Progress = Callable[[str, float], None]
@@ -184,13 +186,15 @@ class _Run:
 
     def repeat(self) -> None:
         wanted = self.config.sensitivity
-        if not wanted.has_definitions and wanted.within is None:
+        if not wanted.has_definitions and wanted.within is None and not self.config.bias.panel:
             return
         self.progress("sensitivity", 0.0)
         if wanted.has_definitions:
             repeat_under(self.config, self.files, threads=self.threads, memory_mb=self.memory_mb)
         if wanted.within is not None:
             repeat_within(self.config, self.files, wanted.within, threads=self.threads)
+        if self.config.bias.panel:
+            examine_bias(self.config, self.files, threads=self.threads, memory_mb=self.memory_mb)
         self.progress("sensitivity", 1.0)
 
     def _pool(self, name: str, by: tuple[str, ...]) -> None:
@@ -213,6 +217,7 @@ class _Run:
     def record(self) -> None:
         options = self.config.model_dump(mode="json", exclude={"output"})
         provenance = describe_run("run", options, _small_inputs(self.config))
+        provenance["versions"] = versions_made_with(self.config, self.files)
         write_text(dump_description(provenance), self.files.record)
 
     def report(self) -> Path:

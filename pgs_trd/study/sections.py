@@ -322,6 +322,33 @@ class Jobs(Section):
     models: Literal["auto", "one", "each"] = "auto"
 
 
+class Bias(Section):
+    """What the bias panel is made from; of what is not named the panel says so.
+
+    Attributes
+    ----------
+    panel
+        Whether there is one. It takes the time of about thirty models a score, for up to
+        five scores.
+    mdd_score
+        The score of depression itself, on which the comparison of resistant with
+        responsive people conditions.
+    shared_causes
+        Columns of the covariates' file that act on depression and on resistance, known of
+        people with and without depression; the main models do not adjust for them.
+    enrolment
+        A column of the covariates' file with the day a person joined the study.
+    negative_controls
+        Scores of traits that cannot act on resistance.
+    """
+
+    panel: bool = False
+    mdd_score: str | None = None
+    shared_causes: list[str] | None = Field(default=None, min_length=1)
+    enrolment: str | None = None
+    negative_controls: list[str] | None = Field(default=None, min_length=1)
+
+
 class Disclosure(Section):
     """What may leave the report.
 
@@ -367,6 +394,8 @@ class StudyConfig(Section):
         or a file.
     curve_score
         The score whose fifths are drawn as Kaplan-Meier curves.
+    bias
+        Whether there is a bias panel, and what it is made from.
     disclosure
         What may leave the report.
     jobs
@@ -396,6 +425,7 @@ class StudyConfig(Section):
     replication: Replication = Replication()
     sensitivity: Sensitivity = Sensitivity()
     published: str | None = None
+    bias: Bias = Bias()
     disclosure: Disclosure = Disclosure()
     jobs: Jobs = Jobs()
     truth: Path | None = None

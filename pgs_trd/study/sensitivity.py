@@ -13,8 +13,8 @@ from pgs_trd.models import associate, meta_analyse
 from pgs_trd.phenotype import Definition, Phenotype, classify_grid, load_definition, load_grid
 from pgs_trd.provenance import describe_run, write_sidecar
 from pgs_trd.steps.models import read_scores
-from pgs_trd.study.results import StudyFiles
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.study.summaries import CLASSES
 from pgs_trd.tables import read_table, write_table
 

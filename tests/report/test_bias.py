@@ -42,7 +42,7 @@ def test_report__says_what_misclassification_would_do(build, tmp_path):
     path = render_report(build(n_scores=5, curves=pd.DataFrame()), tmp_path)
 
     text = path.read_text(encoding="utf-8")
-    assert '<a href="#misclassification">' in text
+    assert '<a href="#bias">' in text
     table = pd.read_csv(tmp_path / "tables" / "misclassification.csv")
     assert len(table) == 8 * table["score"].nunique()
     assert table["ppv"].min() == pytest.approx(0.7)

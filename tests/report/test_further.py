@@ -25,7 +25,7 @@ def test_sensitivity__two_definitions_that_differ_by_a_few_cases_look_the_same(b
     """202 resistant by one and 205 by the next: 3 had stimulation besides."""
     rows = pd.DataFrame([pooled(202, 577, definition="a"), pooled(205, 577, definition="b")])
 
-    study = disclose(build(n_scores=2, sensitivity=rows), threshold=20)
+    study = disclose(build(n_scores=2, sensitivity=rows, meta=pd.DataFrame()), threshold=20)
 
     shown = study.sensitivity
     assert shown["se"].iloc[0] == pytest.approx(shown["se"].iloc[1], rel=1e-12)
@@ -116,7 +116,8 @@ def test_further__of_all_people_has_errors_of_rounded_counts(build):
     table = further().table.assign(n_controls=299)
     one = further(table=table, text=("decile",))
 
-    shown = disclose(build(n_scores=2, further=(one,)), threshold=20).further[0].table
+    results = build(n_scores=2, further=(one,), meta=pd.DataFrame())
+    shown = disclose(results, threshold=20).further[0].table
 
     known, least = 210 * 299 / 509, 200 * 280 / 480
     assert shown["se"].iloc[2] == float(f"{0.0912345 * np.sqrt(known / least):.4g}")

@@ -15,6 +15,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input", "source"}
 FIGURES = {
     "cohort_flow", "match_rates", "forest_by_domain", "overview", "forest_by_stratum",
     "forest_progression", "survival_1", "planted_against_estimated",
+    "misclassification",
 }  # fmt: skip
 SECRET_COUNTS = {
     "AFR": {"trd": 1013, "responsive": 1789, "neither": 1423, "no_mdd": 3911},

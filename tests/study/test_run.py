@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from pathlib import Path
 
 import pandas as pd
@@ -135,6 +137,24 @@ def test_run_study__takes_up_where_other_steps_ended(finished: Path):
     assert run_study(finished / "study.yaml", steps=["report"]) == page
     assert page.read_bytes() == first
     assert table.read_bytes() == as_text
+
+
+def test_run_study__records_the_versions_that_its_results_were_made_with(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What the process of the last step has loaded made none of the results."""
+    record = finished / "results" / "study.json"
+    page = finished / "results" / "report" / "report.html"
+    before, first = record.read_bytes(), page.read_bytes()
+    loaded = types.ModuleType("lifelines")
+    loaded.__version__ = "0.0.made.up"  # type: ignore[attr-defined]  # as modules have
+    monkeypatch.setitem(sys.modules, "lifelines", loaded)
+
+    run_study(finished / "study.yaml", steps=["report"])
+
+    assert json.loads(before)["versions"]["pgs-trd"]
+    assert record.read_bytes() == before
+    assert page.read_bytes() == first
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from pandas.testing import assert_frame_equal
 from pgs_trd.report import disclose
 from pgs_trd.study import load_config
 from pgs_trd.study.further import within_table
-from pgs_trd.study.results import StudyFiles, collect_results
+from pgs_trd.study.results import collect_results
 from pgs_trd.study.sensitivity import choose_definitions, repeat_within
+from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.tables import read_table
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from pgs_trd.errors import UsageError
+from pgs_trd.report.disclosure.anchors import find_anchors
 from pgs_trd.report.disclosure.characteristics import disclose_characteristics
 from pgs_trd.report.disclosure.components import disclose_components
 from pgs_trd.report.disclosure.counts import (
@@ -29,6 +30,7 @@ from pgs_trd.report.disclosure.flow import disclose_attrition
 from pgs_trd.report.disclosure.further import (
     disclose_further,
     disclose_sensitivity,
+    main_models,
     model_factors,
     shown_counts,
 )
@@ -74,6 +76,7 @@ class DisclosedStudy:
     components: pd.DataFrame
     published: pd.DataFrame
     further: tuple[FurtherTable, ...]
+    bias: pd.DataFrame
     threshold: int
     round_to: int
     log: pd.DataFrame
@@ -131,11 +134,15 @@ def disclose(results: StudyResults, *, threshold: int = 20, round_to: int = 1) -
     curves = disclose_curves(results.curves, threshold, log)
     attrition = disclose_attrition(results.attrition, ledger, threshold, log)
     table_1 = disclose_characteristics(results.characteristics, ledger, threshold, log)
-    sensitivity = disclose_sensitivity(results.sensitivity, threshold, log)
+    anchors = find_anchors(results.meta, meta, association, gate)
+    anchors |= find_anchors(results.progression_meta, progression_meta, progression, gate)
+    pooled = ((results.meta, meta), (results.progression_meta, progression_meta))
+    main = main_models(pooled, anchors)
+    sensitivity = disclose_sensitivity(results.sensitivity, main, threshold, log)
     factors = model_factors(association, progression)
     is_open = shown_counts(association)
     further = tuple(
-        disclose_further(one, factors, is_open, threshold, log) for one in results.further
+        disclose_further(one, factors, is_open, main, threshold, log) for one in results.further
     )
     counts = list(COUNTS)
     classes = [*ledger.classes, "all"]
@@ -160,6 +167,7 @@ def disclose(results: StudyResults, *, threshold: int = 20, round_to: int = 1) -
         components=disclose_components(results.components, threshold, log),
         published=_known_columns(results.published, PUBLISHED_COLUMNS),
         further=further,
+        bias=_known_columns(results.bias, ("part", "is_done", "reason")),
         threshold=threshold,
         round_to=round_to,
         log=log.to_table(),

@@ -73,7 +73,7 @@ def _lines_by_domain(table: pd.DataFrame) -> list[tuple[str, pd.Series | None]]:
     return lines
 
 
-def _limits(table: pd.DataFrame) -> tuple[float, float]:
+def ratio_limits(table: pd.DataFrame) -> tuple[float, float]:
     """Give the ends of the axis: all estimates, and their intervals unless very wide."""
     betas = table["beta"].dropna()
     if betas.empty:
@@ -89,21 +89,22 @@ def _paint_domains(
 ) -> None:
     axes = add_axes(figure, left=LEFT, right=RIGHT, bottom=0.5, top=0.2)
     rows = pd.DataFrame([row for _, row in lines if row is not None])
-    low, high = _limits(rows)
+    low, high = ratio_limits(rows)
     ratio_axis(axes, low, high)
     for y, (label, row) in enumerate(lines):
         if row is None:
-            _heading(axes, y, label)
+            paint_heading(axes, y, label)
             continue
         _label(axes, y, label, bold=bool(row["is_significant"]))
-        _estimate(axes, y, row, is_significant=bool(row["is_significant"]))
-    _finish(axes, len(lines), f"{unit} per SD of the score, 95% CI (log scale)")
+        paint_estimate(axes, y, row, is_significant=bool(row["is_significant"]))
+    finish_forest(axes, len(lines), f"{unit} per SD of the score, 95% CI (log scale)")
 
 
-def _heading(axes: Axes, y: float, label: str) -> None:
+def paint_heading(axes: Axes, y: float, label: str, *, margin: float = LEFT) -> None:
+    """Write a heading over a band as wide as the figure; `margin` is left of the axes."""
     from matplotlib.patches import Rectangle
 
-    left = -LEFT / (WIDTH - LEFT - RIGHT)
+    left = -margin / (WIDTH - margin - RIGHT)
     axes.add_patch(
         Rectangle(
             (left, y - 0.5), 1 - left, 1, transform=axes.get_yaxis_transform(),
@@ -112,7 +113,7 @@ def _heading(axes: Axes, y: float, label: str) -> None:
     )  # fmt: skip
     axes.annotate(
         shorten(label, 40), (0, y), xycoords=("axes fraction", "data"),
-        xytext=(-LEFT * 72 + 4, 0), textcoords="offset points",
+        xytext=(-margin * 72 + 4, 0), textcoords="offset points",
         va="center", ha="left", weight="bold", fontsize=8,
     )  # fmt: skip
 
@@ -125,12 +126,13 @@ def _label(axes: Axes, y: float, label: str, *, bold: bool = False, indent: floa
     )  # fmt: skip
 
 
-def _estimate(
+def paint_estimate(
     axes: Axes, y: float, row: pd.Series, *, is_significant: bool, color: str = BLUE
 ) -> None:
+    """Draw an estimate with its interval, or write its status where it has no number."""
     if not np.isfinite(row["beta"]):
         axes.annotate(
-            str(row["status"]), (0.5, y), xycoords=("axes fraction", "data"),
+            str(row["status"]).replace("_", " "), (0.5, y), xycoords=("axes fraction", "data"),
             va="center", ha="center", fontsize=7, color=SOFT, style="italic", zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
@@ -149,13 +151,14 @@ def _estimate(
     )  # fmt: skip
 
 
-def _finish(axes: Axes, n_lines: int, label: str) -> None:
+def finish_forest(axes: Axes, n_lines: int, label: str, *, margin: float = LEFT) -> None:
+    """Set the axes of a forest of so many lines."""
     axes.set_ylim(n_lines - 0.4, -0.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=FAINT, linewidth=0.5, zorder=0)
     axes.set_axisbelow(True)
-    axes.set_xlabel(label, x=0.5 - LEFT / 2 / (WIDTH - LEFT))
+    axes.set_xlabel(label, x=0.5 - margin / 2 / (WIDTH - margin))
 
 
 def stratified_forest(
@@ -209,23 +212,23 @@ def _pooled_label(row: pd.Series) -> str:
 def paint_blocks(figure: Figure, blocks: Sequence[tuple[str, pd.Series | None, str]]) -> None:
     """Draw lines of a label, an estimate (None: a heading) and its kind: stratum or pooled."""
     axes = add_axes(figure, left=LEFT, right=RIGHT, bottom=0.5, top=0.2)
-    low, high = _limits(pd.DataFrame([row for _, row, _ in blocks if row is not None]))
+    low, high = ratio_limits(pd.DataFrame([row for _, row, _ in blocks if row is not None]))
     ratio_axis(axes, low, high)
     for y, (label, row, kind) in enumerate(blocks):
         if row is None:
-            _heading(axes, y, label)
+            paint_heading(axes, y, label)
             continue
         _label(axes, y, label, indent=10)
         if kind == "stratum":
-            _estimate(axes, y, row, is_significant=False)
+            paint_estimate(axes, y, row, is_significant=False)
         else:
             _diamond(axes, y, row)
-    _finish(axes, len(blocks), "Odds ratio per SD of the score, 95% CI (log scale)")
+    finish_forest(axes, len(blocks), "Odds ratio per SD of the score, 95% CI (log scale)")
 
 
 def _diamond(axes: Axes, y: float, row: pd.Series) -> None:
     if not np.isfinite(row["beta"]):
-        _estimate(axes, y, row, is_significant=False)
+        paint_estimate(axes, y, row, is_significant=False)
         return
     middle, left, right = np.exp([row["beta"], row["ci_low"], row["ci_high"]])
     axes.fill(

@@ -21,6 +21,7 @@ from pgs_trd.report.figures.style import (
     FigureFile,
     add_axes,
     draw,
+    ratio_ticks,
     shorten,
 )
 from pgs_trd.report.specifications import Specifications
@@ -94,11 +95,8 @@ def _curve(axes: Axes, rows: pd.DataFrame, main: str) -> None:
     axes.set_yscale("log")
     ends = np.r_[low, high, 1.0]
     bottom, top = float(np.nanmin(ends)), float(np.nanmax(ends))
-    steps = next(
-        step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 1e9) if (top - bottom) / step <= 6
-    )
-    ticks = [i * steps for i in range(1, 400) if bottom <= i * steps <= top]
-    axes.set_yticks(sorted({*ticks, 1.0}), [f"{tick:g}" for tick in sorted({*ticks, 1.0})])
+    ticks = ratio_ticks(bottom, top)
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.set_ylim(bottom * 0.98, top * 1.02)
     axes.set_xlim(-0.7, len(rows) - 0.3)

@@ -8,6 +8,7 @@ colour alone.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 WIDTH = 4.7
 FONT = 8.5
 PNG_DPI = 200
+FEWEST_TICKS = 4
+IN_LOGS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
 
 @dataclass(frozen=True)
@@ -164,16 +167,25 @@ def shorten(text: str, length: int) -> str:
 
 def ratio_axis(axes: Axes, low: float, high: float) -> None:
     """Make the x axis one of ratios: even in logs, labelled in plain numbers."""
-    import math
-
     low, high = min(low, 0.97), max(high, 1.03)
-    steps = next(
-        step for step in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if (high - low) / step <= 7
-    )
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    first, last = math.ceil(low / steps), math.floor(high / steps)
-    ticks = sorted({*(round(i * steps, 4) for i in range(first, last + 1) if i > 0), 1.0})
+    ticks = ratio_ticks(low, high)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.axvline(1.0, color=SOFT, linewidth=0.8, zorder=1)
+
+
+def ratio_ticks(low: float, high: float) -> list[float]:
+    """Give plain numbers between two ratios, 1 among them: even steps, or even in logs.
+
+    Examples
+    --------
+    >>> ratio_ticks(0.83, 1.26), ratio_ticks(0.55, 2.1)
+    ([0.9, 1.0, 1.1, 1.2], [0.7, 1.0, 1.5, 2.0])
+    """
+    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if (high - low) / s <= 7)
+    even = {round(i * step, 4) for i in range(math.ceil(low / step), int(high / step) + 1) if i > 0}
+    if len(even) < FEWEST_TICKS:
+        even = {tick for tick in IN_LOGS if low <= tick <= high}
+    return sorted({*even, 1.0})
