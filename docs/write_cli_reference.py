@@ -27,7 +27,17 @@ HEAD = """\
 version runs; `pgs-trd --install-completion` and `--show-completion` are for your shell.
 
 A command's progress and messages go to standard error. What you may want to pipe goes to
-standard output: the path of the report, or of the study file.
+standard output: the path of the report, or of the study file. On a terminal a bar shows the
+time left; elsewhere, as in the log of a job, a line a minute. Colours are for terminals only, and
+`NO_COLOR` switches them off. Every command takes, before or after its own options:
+
+| | |
+|---|---|
+| `--quiet` | no progress and no warnings, only errors |
+| `--verbose` | progress every five seconds, warnings of libraries, where an error arose |
+
+Work is shared out over `--threads` where a command has it; without it, over the processors that
+the scheduler allotted or allows. `pgs-trd init -` writes the study file to standard output.
 
 | exit code | meaning |
 |---|---|

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import traceback
 import warnings
 from copy import copy
 from typing import Annotated
@@ -13,9 +14,12 @@ import typer
 
 from pgs_trd import __version__
 from pgs_trd.cli import ancestry_people, definitions, models, records, scores, studies, workflow
+from pgs_trd.cli.common import VOICE
 from pgs_trd.cli.failures import explain_failure
-from pgs_trd.errors import PgsTrdError, PgsTrdWarning
+from pgs_trd.errors import PgsTrdError, PgsTrdWarning, UsageError
 from pgs_trd.resources import limit_pools
+
+FLAGS = ("--quiet", "--verbose")
 
 app = typer.Typer(
     name="pgs-trd",
@@ -43,24 +47,43 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress and no warnings, only errors.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            help="Progress every five seconds, warnings of libraries, where an error arose.",
+        ),
     ] = False,
 ) -> None:
     """Take the options that every command has."""
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose exclude each other")
+    VOICE.loudness = "quiet" if quiet else "verbose" if verbose else "usual"
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
-    """Print our own warnings as one line; others stay out of the user's sight."""
-    if issubclass(category, PgsTrdWarning):
+    """Print our own warnings as one line; others only if they are asked for."""
+    is_ours = issubclass(category, PgsTrdWarning)
+    if VOICE.loudness == "verbose" or (is_ours and VOICE.loudness != "quiet"):
         typer.echo(f"warning: {message}", err=True)
+
+
+def _flags_first(arguments: list[str]) -> list[str]:
+    """Put `--quiet` and `--verbose` before the command, wherever they were written."""
+    flags = [word for word in arguments if word in FLAGS]
+    return [*flags, *(word for word in arguments if word not in FLAGS)]
 
 
 def _narrow(arguments: list[str]) -> typer.Typer:
     """Give the app with the one command that is asked for: to read all options takes 40 ms."""
-    asked = [
-        c for c in app.registered_commands if getattr(c.callback, "__name__", "") in arguments[:1]
-    ]
+    name = next((word for word in arguments if word not in FLAGS), None)
+    asked = [c for c in app.registered_commands if getattr(c.callback, "__name__", "") == name]
     if not asked:
         return app
     narrow = copy(app)
@@ -76,9 +99,12 @@ def main() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     limit_pools(sys.argv[1:])
     warnings.showwarning = _show_warning  # type: ignore[assignment]  # a narrower signature does
+    arguments = _flags_first(sys.argv[1:])
     try:
-        _narrow(sys.argv[1:])(prog_name="pgs-trd")
+        _narrow(arguments)(arguments, prog_name="pgs-trd")
     except PgsTrdError as error:
+        if VOICE.loudness == "verbose":
+            traceback.print_exc()
         typer.echo(f"error: {error}", err=True)
         for note in getattr(error, "__notes__", ()):
             typer.echo(f"  {note}", err=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,7 +23,17 @@ MemoryMb = Annotated[
 ]
 
 
-SECONDS_BETWEEN_LINES = 60.0
+Loudness = Literal["quiet", "usual", "verbose"]
+SECONDS_BETWEEN_LINES: dict[Loudness, float] = {"usual": 60.0, "verbose": 5.0}
+
+
+class _Voice:
+    """How much the program says besides its result, for this run."""
+
+    loudness: Loudness = "usual"
+
+
+VOICE = _Voice()
 
 
 def parse_columns(text: str | None) -> dict[str, str | list[str]] | None:
@@ -54,9 +64,10 @@ def split_list(text: str) -> list[str]:
 
 
 class _Announcer:
-    """Write the progress of steps as lines, at most one a minute."""
+    """Write the progress of steps as lines, not many of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, between: float) -> None:
+        self._between = between
         self._started: dict[str, float] = {}
         self._said = 0.0
 
@@ -66,7 +77,7 @@ class _Announcer:
         if step not in self._started:
             self._started[step] = self._said = now
             typer.echo(f"{step} ...", err=True)
-        elif now - self._said >= SECONDS_BETWEEN_LINES and share > 0:
+        elif now - self._said >= self._between and share > 0:
             self._said = now
             left = (now - self._started[step]) * (1 - share) / share
             typer.echo(f"{step}: {share:.0%}, about {left / 60:.0f} min left", err=True)
@@ -77,10 +88,14 @@ def show_progress() -> Iterator[Callable[[str, float], None]]:
     """Give a function that shows a step's name and share done on standard error.
 
     On a terminal a bar a step, with the time left; elsewhere one line when a
-    step starts and then one a minute, so that the log of a batch job stays short.
+    step starts and then one a minute, so that the log of a batch job stays short;
+    one in five seconds with ``--verbose``, none with ``--quiet``.
     """
-    if not sys.stderr.isatty():
-        yield _Announcer()
+    if VOICE.loudness == "quiet":
+        yield lambda _step, _share: None
+        return
+    if VOICE.loudness == "verbose" or not sys.stderr.isatty():
+        yield _Announcer(SECONDS_BETWEEN_LINES[VOICE.loudness])
         return
 
     from rich.console import Console

@@ -20,10 +20,13 @@ Progress = Callable[[str, float], None]
 # Seed 1 shows one unplanted score at p = 2e-5, by chance; this one's are ordinary.
 DEFAULT_SEED = 3
 STUDY_FILE = "study.yaml"
+STANDARD_OUTPUT = "-"
 
 
 def init(
-    study: Annotated[Path, typer.Argument(help="The study file to write.")] = Path(STUDY_FILE),
+    study: Annotated[
+        Path, typer.Argument(help="The study file to write; - for standard output.")
+    ] = Path(STUDY_FILE),
     genotypes: Annotated[Path | None, typer.Option("--genotypes", help="Genotypes.")] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", help="Weight file, folder or pattern.")
@@ -67,13 +70,19 @@ def init(
     if schema:
         typer.echo(json.dumps(study_schema(), indent=2))
         return
+    parts = StudyParts(genotypes, weights, records, covariates, traits)
+    has_traits = design == "xu2025" and traits is None
+    if str(study) == STANDARD_OUTPUT:
+        if has_traits:
+            raise UsageError("--design xu2025 writes a table of traits beside: name a file, not -")
+        typer.echo(write_template(study, parts, design=design), nl=False)
+        return
     written = [study]
-    if design == "xu2025" and traits is None:
+    if has_traits:
         written.append(study.with_name("traits.tsv"))
     for path in written:
         if path.exists() and not force:
             raise UsageError(f"{path} is there already: give another name, or --force")
-    parts = StudyParts(genotypes, weights, records, covariates, traits)
     write_text(write_template(study, parts, design=design), study)
     for path in written[1:]:
         write_table(design_traits(), path)
