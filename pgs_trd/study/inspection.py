@@ -14,7 +14,7 @@ from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
 from pgs_trd.genotypes.plink1 import read_fam
 from pgs_trd.genotypes.plink2_tables import read_psam
 from pgs_trd.steps.inputs import list_weight_files
-from pgs_trd.study.marks import Fault
+from pgs_trd.study.marks import Fault, Place
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.tables import read_table
 from pgs_trd.weights.columns import recognise
@@ -72,20 +72,28 @@ def _score_name(file: Path, metadata: Mapping[str, str]) -> str:
 
 
 def _name_faults(config: StudyConfig, names: list[str]) -> Iterator[Fault]:
-    """Find scores of one name, and a curve of a score that will not be there."""
+    """Find scores of one name, and names of scores that will not be there."""
     n_twice = len(names) - len(set(names))
     if n_twice:
         yield Fault(("weights",), f"weights: {n_twice} files have the score name of another")
     thresholds = config.scoring.p_thresholds
     if thresholds is not None:
         names = [one for name in names for one in check_thresholds(thresholds, name)]
-    if config.curve_score not in names:
-        near = difflib.get_close_matches(config.curve_score, names, n=1) or names[:1]
-        yield Fault(
-            ("curve_score",),
-            f"curve_score: no weight file makes a score named {config.curve_score!r}; "
-            f"one of the {len(names):,} is {near[0]!r}",
-        )
+    wanted: list[tuple[Place, str | None]] = [
+        (("curve_score",), config.curve_score),
+        (("bias", "mdd_score"), config.bias.mdd_score),
+    ]
+    controls = config.bias.negative_controls or []
+    wanted += [(("bias", "negative_controls", n), name) for n, name in enumerate(controls)]
+    for place, score in wanted:
+        if score is not None and score not in names:
+            key = ".".join(part for part in place if isinstance(part, str))
+            near = difflib.get_close_matches(score, names, n=1) or names[:1]
+            yield Fault(
+                place,
+                f"{key}: no weight file makes a score named {score!r}; "
+                f"one of the {len(names):,} is {near[0]!r}",
+            )
 
 
 def _trait_faults(config: StudyConfig, names: list[str]) -> Iterator[Fault]:

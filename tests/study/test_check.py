@@ -173,3 +173,23 @@ def test_check__finds_a_table_of_traits_of_other_scores(study, tmp_path: Path):
 
     with pytest.raises(UsageError, match=r"none of the 61 scores of traits.tsv is made by a weig"):
         check(study, tmp_path)
+
+
+def test_check__names_a_score_of_the_bias_panel_that_nothing_makes(study, tmp_path: Path):
+    """A misspelt control would be found only when the models are fitted."""
+    study["bias"] = {
+        "panel": True, "mdd_score": "SIM00003", "negative_controls": ["SIM000004", "none"],
+        "shared_causes": ["PC1", "adversity"], "enrolment": "joined",
+    }  # fmt: skip
+
+    with pytest.raises(UsageError) as caught:
+        check(study, tmp_path)
+
+    message = str(caught.value)
+    assert "covariates.tsv has no column 'joined'" in message
+    assert "bias.shared_causes: 'PC1' is adjusted for already" in message
+    assert "bias.mdd_score 'SIM00003' is no score of traits.tsv" in message
+    assert "bias.negative_controls 'none' is no score of traits.tsv" in message
+    del study["traits"]
+    with pytest.raises(UsageError, match=r"bias\.mdd_score: no weight file makes a score named"):
+        check(study, tmp_path)

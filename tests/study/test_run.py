@@ -114,7 +114,7 @@ def test_run_study__goes_on_past_a_stratum_without_cases(
     study["records"]["source"] = str(biobank.records)
     study["covariates"]["file"] = "covariates.tsv"
     study["output"] = "results"
-    del study["sensitivity"]
+    del study["sensitivity"], study["bias"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
 
     with pytest.warns(PgsTrdWarning, match="models are without a number"):

@@ -157,7 +157,7 @@ def _finish_panel(axes: Axes, limits: tuple[float, float]) -> None:
     axes.axhline(1.0, color=SOFT, linewidth=0.8, zorder=1)
     axes.set_yscale("log")
     axes.set_ylim(low * 0.97, high * 1.03)
-    ticks = ratio_ticks(low, high)
+    ticks = ratio_ticks(low, high, most=5)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")

@@ -30,6 +30,7 @@ WIDTH = 4.7
 FONT = 8.5
 PNG_DPI = 200
 FEWEST_TICKS = 4
+STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 IN_LOGS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 
 
@@ -176,16 +177,21 @@ def ratio_axis(axes: Axes, low: float, high: float) -> None:
     axes.axvline(1.0, color=SOFT, linewidth=0.8, zorder=1)
 
 
-def ratio_ticks(low: float, high: float) -> list[float]:
+def ratio_ticks(low: float, high: float, *, most: int = 7) -> list[float]:
     """Give plain numbers between two ratios, 1 among them: even steps, or even in logs.
+
+    There are about `most` of them, or fewer.
 
     Examples
     --------
     >>> ratio_ticks(0.83, 1.26), ratio_ticks(0.55, 2.1)
     ([0.9, 1.0, 1.1, 1.2], [0.7, 1.0, 1.5, 2.0])
     """
-    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if (high - low) / s <= 7)
-    even = {round(i * step, 4) for i in range(math.ceil(low / step), int(high / step) + 1) if i > 0}
+    step = next(
+        s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if (high - low) / s <= most
+    )
+    first, last = math.ceil(low / step), int(high / step)
+    even = {round(i * step, 4) for i in range(max(first, 1), last + 1)}
     if len(even) < FEWEST_TICKS:
-        even = {tick for tick in IN_LOGS if low <= tick <= high}
+        even = max(even, {tick for tick in IN_LOGS if low <= tick <= high}, key=len)
     return sorted({*even, 1.0})
