@@ -6,28 +6,16 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from pgs_trd.ehr.connect import parse_url
 from pgs_trd.steps.phenotype_options import FollowUp, Gates
+from pgs_trd.study.bias_section import Bias, Section
 
 TITLE = "Polygenic scores and treatment-resistant depression"
 Share = Annotated[float, Field(ge=0, le=1)]
 Url = Annotated[str, Field(pattern=r"^[a-z]+://")]
 PValue = Annotated[float, Field(gt=0, le=1)]
-
-
-class Section(BaseModel):
-    """Part of a study file: frozen, and no key that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Scoring(Section):
@@ -320,33 +308,6 @@ class Jobs(Section):
 
     weight_files: int | None = Field(default=None, ge=1)
     models: Literal["auto", "one", "each"] = "auto"
-
-
-class Bias(Section):
-    """What the bias panel is made from; of what is not named the panel says so.
-
-    Attributes
-    ----------
-    panel
-        Whether there is one. It takes the time of about thirty models a score, for up to
-        five scores.
-    mdd_score
-        The score of depression itself, on which the comparison of resistant with
-        responsive people conditions.
-    shared_causes
-        Columns of the covariates' file that act on depression and on resistance, known of
-        people with and without depression; the main models do not adjust for them.
-    enrolment
-        A column of the covariates' file with the day a person joined the study.
-    negative_controls
-        Scores of traits that cannot act on resistance.
-    """
-
-    panel: bool = False
-    mdd_score: str | None = None
-    shared_causes: list[str] | None = Field(default=None, min_length=1)
-    enrolment: str | None = None
-    negative_controls: list[str] | None = Field(default=None, min_length=1)
 
 
 class Disclosure(Section):
