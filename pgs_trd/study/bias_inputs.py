@@ -10,8 +10,8 @@ import pandas as pd
 from pgs_trd.errors import PgsTrdError
 from pgs_trd.models import associate
 from pgs_trd.steps.models import read_scores
-from pgs_trd.study.bias_section import Bias
 from pgs_trd.study.further import choose_scores
+from pgs_trd.study.report_sections import Bias
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.tables import read_table

@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from pgs_trd.ehr.connect import parse_url
 from pgs_trd.steps.phenotype_options import FollowUp, Gates
-from pgs_trd.study.bias_section import Bias, Section
+from pgs_trd.study.report_sections import Bias, Disclosure, Section
 
 TITLE = "Polygenic scores and treatment-resistant depression"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -308,28 +308,6 @@ class Jobs(Section):
 
     weight_files: int | None = Field(default=None, ge=1)
     models: Literal["auto", "one", "each"] = "auto"
-
-
-class Disclosure(Section):
-    """What may leave the report.
-
-    Attributes
-    ----------
-    suppress_counts_up_to
-        Counts from 1 to this number never leave the report; 0 hides none.
-    round_counts_to
-        Shown counts are rounded to a multiple of this; 1 leaves them as they are.
-    """
-
-    suppress_counts_up_to: int = Field(default=20, ge=0)
-    round_counts_to: int = Field(default=1, ge=1)
-
-    @field_validator("suppress_counts_up_to")
-    @classmethod
-    def _hides_more_than_one_count(cls, limit: int) -> int:
-        if limit == 1:
-            raise ValueError("1 would hide the number 1 behind the mark ≤1: give 0, or 2 or more")
-        return limit
 
 
 class StudyConfig(Section):

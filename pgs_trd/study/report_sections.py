@@ -1,8 +1,8 @@
-"""The keys of a study file that the bias panel is made from, and what all sections are."""
+"""The keys of a study file that shape its report, and what all sections are."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
@@ -36,3 +36,25 @@ class Bias(Section):
     shared_causes: list[str] | None = Field(default=None, min_length=1)
     enrolment: str | None = None
     negative_controls: list[str] | None = Field(default=None, min_length=1)
+
+
+class Disclosure(Section):
+    """What may leave the report.
+
+    Attributes
+    ----------
+    suppress_counts_up_to
+        Counts from 1 to this number never leave the report; 0 hides none.
+    round_counts_to
+        Shown counts are rounded to a multiple of this; 1 leaves them as they are.
+    """
+
+    suppress_counts_up_to: int = Field(default=20, ge=0)
+    round_counts_to: int = Field(default=1, ge=1)
+
+    @field_validator("suppress_counts_up_to")
+    @classmethod
+    def _hides_more_than_one_count(cls, limit: int) -> int:
+        if limit == 1:
+            raise ValueError("1 would hide the number 1 behind the mark ≤1: give 0, or 2 or more")
+        return limit
