@@ -17,8 +17,8 @@ People = Annotated[int, typer.Option("--people", min=100, help="How many people 
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same output.")]
 Design = Literal["plain", "xu2025"]
 Progress = Callable[[str, float], None]
-# Seed 1 shows one unplanted score at p = 2e-5, by chance; this one's are ordinary.
-DEFAULT_SEED = 3
+# One whose estimates are ordinary, and in which the bias of the MDD score can be seen.
+DEFAULT_SEED = 4
 STUDY_FILE = "study.yaml"
 STANDARD_OUTPUT = "-"
 

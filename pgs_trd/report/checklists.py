@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pgs_trd.report.bias_panel import show_panel
 from pgs_trd.report.cells import Cell, TableView, make_view, text_of
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import find, find_progression
@@ -136,6 +137,22 @@ def _other_analyses(study: DisclosedStudy) -> str:
     return f"{len(found.definitions) - 1} other definitions" if found else ""
 
 
+def _bias(study: DisclosedStudy) -> str:
+    done = [one.part.heading.lower() for one in show_panel(study) if one.view]
+    return f"a panel of {'; '.join(done)}" if done else ""
+
+
+def _quality(column: str, words: str) -> Filler:
+    """Say of how many models a number of how well scores predict is shown."""
+
+    def fill(study: DisclosedStudy) -> str:
+        found = [one.table for one in study.further if column in one.table]
+        n_rows = sum(int(table[column].notna().sum()) for table in found)
+        return f"{words} of {n_rows} models, in people who did not fit them" if n_rows else ""
+
+    return fill
+
+
 def _replication(study: DisclosedStudy) -> str:
     n_strata = study.association["stratum"].nunique() if len(study.association) else 0
     return f"estimates in each of {n_strata} strata, with heterogeneity" if n_strata > 1 else ""
@@ -174,8 +191,9 @@ ITEMS = (
     Item(PRS, "11", "Model of score and other variables together", "methods", _covariates),
     Item(PRS, "12", "Distribution of the score"),
     Item(PRS, "13", "Effect of the score, with its uncertainty", "association", _main_result),
-    Item(PRS, "14", "Discrimination"),
-    Item(PRS, "15", "Calibration"),
+    Item(PRS, "14", "Discrimination", "prediction",
+         _quality("auc", "areas under the ROC curve")),
+    Item(PRS, "15", "Calibration", "prediction", _quality("slope", "slopes")),
     Item(PRS, "16", "Performance in subgroups", "by-stratum", _replication),
     Item(PRS, "17", "Interpretation"),
     Item(PRS, "18", "Limitations"),
@@ -189,7 +207,7 @@ ITEMS = (
     Item(STROBE, "6", "Who could take part, and how they were followed", "cohort", _people),
     Item(STROBE, "7", "Outcomes, exposures, confounders, defined", "methods", _definition),
     Item(STROBE, "8", "Sources of data and how things were measured", "run", _software),
-    Item(STROBE, "9", "Bias, and what was done about it", "definitions", _other_analyses),
+    Item(STROBE, "9", "Bias, and what was done about it", "bias", _bias),
     Item(STROBE, "10", "How the size of the study came about"),
     Item(STROBE, "11", "Quantitative variables", "methods", _covariates),
     Item(STROBE, "12", "Statistical methods", "methods", _models),

@@ -25,6 +25,10 @@ def _has_status(status: str) -> Test:
     )
 
 
+def _shows(name: str) -> Test:
+    return lambda study, _: any(one.name == name and len(one.table) for one in study.further)
+
+
 CITATIONS: tuple[tuple[str, Test], ...] = (
     ("Chang et al. (2015) GigaScience 4:7, how scores are summed and missing calls counted.",
      _is("missing", "mean")),
@@ -51,6 +55,17 @@ CITATIONS: tuple[tuple[str, Test], ...] = (
     ("Xu et al. (2025) JAMA Psychiatry 82:505, the design that inspired the grid of definitions; "
      "its own parameters are not public, and this is no replication.",
      lambda study, _: len(study.sensitivity) > 0 or len(study.published) > 0),
+    ("Hernan, Hernandez-Diaz and Robins (2004) Epidemiology 15:615, selection and its weights.",
+     _shows("index_event")),
+    ("Dudbridge et al. (2019) Nature Communications 10:1561, index-event bias.",
+     _shows("index_event")),
+    ("Neuhaus (1999) Biometrika 86:843, misclassified outcomes.", _has("meta")),
+    ("Fine and Gray (1999) J Am Stat Assoc 94:496, incidence among competing events.",
+     _shows("competing_events")),
+    ("Aalen and Johansen (1978) Scandinavian Journal of Statistics 5:141, cumulative incidence.",
+     _has("incidence")),
+    ("Schuemie et al. (2014) Statistics in Medicine 33:209, negative controls.",
+     lambda study, _: bool(study.conventions.get("negative_controls"))),
     ("Cox (1995) J Am Stat Assoc 90:1453, suppression of cells in tables.",
      lambda study, _: study.threshold > 0),
     ("Wand et al. (2021) Nature 591:211, the PRS reporting standards.", lambda *_: True),

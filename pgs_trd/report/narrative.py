@@ -9,6 +9,7 @@ import pandas as pd
 
 from pgs_trd.report.disclosure import DisclosedStudy
 from pgs_trd.report.findings import Findings, compare_planted, find, find_progression
+from pgs_trd.report.results import AS_MAIN, HELD_FIXED
 from pgs_trd.report.specifications import find_specifications
 from pgs_trd.report.text import (
     contrast_label,
@@ -99,6 +100,7 @@ def summarise(study: DisclosedStudy) -> list[str]:
     if course is not None:
         points += _finding_points(course, "hazard", "Time to treatment resistance: ")
     points += _definition_points(study)
+    points += _selection_points(study)
     points += _lost_points(study)
     if not study.match_summary.empty:
         rates = study.match_summary["match_rate"]
@@ -147,6 +149,26 @@ def _finding_points(findings: Findings, ratio: str, subject: str) -> Iterator[st
     yield (
         f"{subject}{len(hits)} of {findings.n_tests} scores {verb} the Bonferroni limit "
         f"({limit}); {ratio} ratios per SD (95% CI): {named}{more}."
+    )
+
+
+def _selection_points(study: DisclosedStudy) -> Iterator[str]:
+    """Say what holding shared causes fixed does to the score of depression."""
+    score = study.conventions.get("mdd_score")
+    tables = [one.table for one in study.further if one.name == "index_event"]
+    if score is None or not tables:
+        return
+    own = tables[0][tables[0]["score"] == score].set_index("approach")
+    ways = [AS_MAIN, HELD_FIXED]
+    if not set(ways) <= set(own.index) or own.loc[ways, "beta"].isna().any():
+        return
+    ratios = [
+        format_ratio(*own.loc[way, ["beta", "ci_low", "ci_high"]].to_numpy(dtype=float))
+        for way in ways
+    ]
+    yield (
+        f"The score of depression, resistant against responsive: {ratios[0]} as it is, "
+        f"{ratios[1]} with the causes held fixed that depression and resistance share."
     )
 
 

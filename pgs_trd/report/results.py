@@ -12,6 +12,8 @@ from pgs_trd.tables import require_columns
 
 AS_MAIN = "As in the main analysis"
 """The `approach` of the bias panel whose rows are the main models again."""
+HELD_FIXED = "Shared causes held fixed"
+"""That whose models adjust for causes that depression and resistance share."""
 
 ESTIMATE_COLUMNS = ("beta", "se", "ci_low", "ci_high", "p_value")
 

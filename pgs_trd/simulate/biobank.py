@@ -16,7 +16,7 @@ from pgs_trd.genotypes import GenotypeSource, write_plink1
 from pgs_trd.genotypes.plink1 import open_plink1
 from pgs_trd.simulate.effects import draw_scores
 from pgs_trd.simulate.genomes import Genomes, share_out, simulate_genomes
-from pgs_trd.simulate.liability import draw_classes, draw_people
+from pgs_trd.simulate.liability import draw_classes, draw_people, effects_against_none
 from pgs_trd.simulate.omop import write_omop
 from pgs_trd.simulate.records import simulate_records
 from pgs_trd.simulate.traits import Planted, list_traits, state_truth
@@ -177,7 +177,16 @@ def simulate_biobank(
     write_omop(records.tables, biobank.records)
     write_table(classes.merge(records.outcome, on="person_id"), biobank.latent)
     write_table(traits, biobank.traits)
-    write_table(state_truth(traits, planted, trd_share=trd_share), biobank.truth)
+    against_none = None
+    if shared_cause:
+        against_none = effects_against_none(
+            planted,
+            mdd_prevalence=mdd_prevalence,
+            trd_share=trd_share,
+            shared_cause=shared_cause,
+        )
+    truth = state_truth(traits, planted, trd_share=trd_share, against_none=against_none)
+    write_table(truth, biobank.truth)
     tell("simulated", 1.0)
     return biobank
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, roots_hermitenorm
 
 from pgs_trd.models import expected_index_event_bias
 from pgs_trd.simulate.traits import Planted
 
 FloatArray = npt.NDArray[np.float64]
 
+NODES = 61
 FEMALE_SHARE = 0.58
 FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1930, 1989
 # Log odds of MDD: women against men, and per year of birth.
@@ -81,17 +82,11 @@ def draw_classes(
     years = (people["birth_year"] - MIDDLE_BIRTH_YEAR).to_numpy(dtype=np.float64)
     on_mdd = FEMALE_ON_MDD * is_female + BIRTH_YEAR_ON_MDD * years + shared_cause * hidden
     on_trd = shared_cause * hidden
-    for trait, beta in planted.mdd.items():
-        held = _hold_fixed(beta, outcome_share=mdd_prevalence, shared=(0.0, shared_cause))
-        on_mdd += held * scores[trait].to_numpy()
-    for trait, beta in planted.trd.items():
-        held = _hold_fixed(
-            beta,
-            prevalence=mdd_prevalence,
-            outcome_share=trd_share,
-            shared=(shared_cause, shared_cause),
-        )
-        on_trd += held * scores[trait].to_numpy()
+    held = _held(planted, mdd_prevalence, trd_share, shared_cause)
+    for trait, beta in held.mdd.items():
+        on_mdd += beta * scores[trait].to_numpy()
+    for trait, beta in held.trd.items():
+        on_trd += beta * scores[trait].to_numpy()
     on_mdd += _intercept(on_mdd, np.ones(len(people)), mdd_prevalence)
     on_trd += _intercept(on_trd, expit(on_mdd), trd_share)
     is_mdd = rng.random(len(people)) < expit(on_mdd)
@@ -105,6 +100,60 @@ def draw_classes(
             "shared_cause": hidden,
         }
     )
+
+
+def effects_against_none(
+    planted: Planted, *, mdd_prevalence: float, trd_share: float, shared_cause: float
+) -> dict[str, float]:
+    """Give the log odds of resistance against no MDD to which each planted trait tends.
+
+    With a shared cause they follow from integrals over a normal score and that cause: the
+    resistant have more of it than others with MDD, and so owe their MDD less to the score.
+    """
+    held = _held(planted, mdd_prevalence, trd_share, shared_cause)
+    nodes, mass = roots_hermitenorm(NODES)
+    everybody = np.outer(mass, mass) / mass.sum() ** 2
+    score, hidden = nodes[:, np.newaxis], shared_cause * nodes[np.newaxis, :]
+    found = {}
+    for trait in {**held.mdd, **held.trd}:
+        on_mdd = held.mdd.get(trait, 0.0) * score + hidden
+        mdd = everybody * expit(on_mdd + _intercept(on_mdd, everybody, mdd_prevalence))
+        on_trd = held.trd.get(trait, 0.0) * score + hidden
+        trd = mdd * expit(on_trd + _intercept(on_trd, mdd, trd_share))
+        found[trait] = _slope(nodes, trd.sum(axis=1), (everybody - mdd).sum(axis=1))
+    return found
+
+
+def _slope(score: FloatArray, cases: FloatArray, controls: FloatArray) -> float:
+    """Give the slope of the logistic regression of a whole population on the score."""
+
+    def misfit(beta: FloatArray) -> float:
+        linear = beta[0] + beta[1] * score
+        loss = cases * np.logaddexp(0, -linear) + controls * np.logaddexp(0, linear)
+        return float(loss.sum())
+
+    start = np.array([np.log(cases.sum() / controls.sum()), 0.0])
+    return float(minimize(misfit, start, method="BFGS", options={"gtol": 1e-9}).x[1])
+
+
+def _held(
+    planted: Planted, mdd_prevalence: float, trd_share: float, shared_cause: float
+) -> Planted:
+    """Give the effects with the shared cause held fixed."""
+    on_mdd = {
+        trait: _hold_fixed(beta, outcome_share=mdd_prevalence, shared=(0.0, shared_cause))
+        for trait, beta in planted.mdd.items()
+    }
+    on_trd = {
+        trait: _hold_fixed(
+            beta,
+            prevalence=mdd_prevalence,
+            outcome_share=trd_share,
+            shared=(shared_cause, shared_cause),
+        )
+        for trait, beta in planted.trd.items()
+    }
+    return Planted(trd=on_trd, mdd=on_mdd)
 
 
 def _hold_fixed(

@@ -81,13 +81,18 @@ def list_traits() -> pd.DataFrame:
     )
 
 
-def state_truth(traits: pd.DataFrame, planted: Planted, *, trd_share: float) -> pd.DataFrame:
+def state_truth(
+    traits: pd.DataFrame,
+    planted: Planted,
+    *,
+    trd_share: float,
+    against_none: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
     """State the log odds ratio per standard deviation behind every score and contrast.
 
-    They are conditional on age, sex and the other scores (and on the shared
-    cause, if there is one). ``trd_vs_responsive`` and ``mdd_vs_none`` are exactly
-    what was planted; a model of one score at a time tends to a value closer to
-    zero by under 1 %, because odds ratios do not collapse. ``trd_vs_none`` is
+    They are conditional on age, sex and the other scores. ``trd_vs_responsive`` and
+    ``mdd_vs_none`` are exactly what was planted; a model of one score at a time tends to
+    a value closer to zero by under 1 %, because odds ratios do not collapse. ``trd_vs_none`` is
     implied: the probability of being a case is the product of those of MDD and of
     resistance, so its log odds against people without MDD have the slope
     ``mdd + (1 - P(resistant | MDD)) * trd``. That is exact for every score with
@@ -104,7 +109,9 @@ def state_truth(traits: pd.DataFrame, planted: Planted, *, trd_share: float) -> 
     betas = {
         "trd_vs_responsive": on_trd,
         "mdd_vs_none": on_mdd,
-        "trd_vs_none": on_mdd + (1 - trd_share) * on_trd,
+        "trd_vs_none": on_mdd + (1 - trd_share) * on_trd
+        if against_none is None
+        else traits["trait"].map(against_none).fillna(0.0),
     }
     return pd.concat(
         [

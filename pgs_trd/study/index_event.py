@@ -9,7 +9,7 @@ import pandas as pd
 
 from pgs_trd.models import CONTRASTS, encode_covariates, fit_weighted_for_selection, join_people
 from pgs_trd.models.people import StratumPeople
-from pgs_trd.report.results import AS_MAIN
+from pgs_trd.report.results import AS_MAIN, HELD_FIXED
 from pgs_trd.study.bias_inputs import CONTRAST, BiasInputs, NotPossibleError
 
 
@@ -21,7 +21,7 @@ def fit_index_event(inputs: BiasInputs) -> Iterator[pd.DataFrame]:
     columns = inputs.config.covariates.columns
     yield inputs.associate(AS_MAIN)
     if causes:
-        yield inputs.associate("Shared causes held fixed", covariate_columns=[*columns, *causes])
+        yield inputs.associate(HELD_FIXED, covariate_columns=[*columns, *causes])
     others = inputs.scores.drop(columns=depression)
     if len(others.columns):
         held = inputs.scores[depression].rename("score held fixed").rename_axis("person_id")

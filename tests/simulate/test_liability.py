@@ -7,6 +7,7 @@ from scipy.stats import kstest, norm
 from statsmodels.discrete.discrete_model import Logit
 
 from pgs_trd.simulate import Planted, draw_classes, draw_people, list_traits, state_truth
+from pgs_trd.simulate.liability import effects_against_none
 
 TRAITS = (*Planted().trd, "major depressive disorder", "asthma")
 N_PEOPLE = 400_000
@@ -116,6 +117,30 @@ def test_draw_classes__a_shared_cause_biases_the_mdd_score_among_cases_only_then
 
     assert naive[0] < -6 * se[0]
     assert abs(corrected[0]) < 4 * corrected_se[0]
+
+
+def test_shared_cause__planted_values_are_those_without_it():
+    """A model that knows nothing of the cause finds what was planted, resistance against none too.
+
+    Holding the cause fixed would need larger effects, since odds ratios do not collapse.
+    """
+    options = {"mdd_prevalence": 0.30, "trd_share": 0.25, "shared_cause": 2.0}
+    against_none = effects_against_none(Planted(), **options)
+    _, scores, classes = _draw(400_000, shared_cause=2.0, seed=12)
+    case = classes["is_mdd"].to_numpy()
+    resistant = classes["is_resistant"].to_numpy()
+    trd = scores[list(Planted().trd)].to_numpy()
+    mdd = scores["major depressive disorder"].to_numpy()
+
+    found, se = _fit(resistant[case], *trd[case].T)
+    assert (np.abs(found - list(Planted().trd.values())) < 4 * se).all()
+    found, se = _fit(case, mdd)
+    assert abs(found[0] - 0.30) < 4 * se[0]
+    either = resistant | ~case
+    for trait, beta in against_none.items():
+        found, se = _fit(resistant[either], scores[trait][either])
+        assert abs(found[0] - beta) < 4 * se[0], trait
+    assert against_none["major depressive disorder"] < 0.25
 
 
 def test_draw_classes__nothing_planted_gives_uniform_p_values():
