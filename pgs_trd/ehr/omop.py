@@ -29,6 +29,9 @@ from pgs_trd.ehr.records import fetch
 if TYPE_CHECKING:
     from ibis.backends.sql import SQLBackend
 
+VERSIONS = ("5.3", "5.4")
+"""Versions of the CDM whose tables are read; columns that are used are the same in both."""
+
 MALE, FEMALE = 8507, 8532
 INPATIENT = (9201, 262, 8717)
 """Visits in hospital: inpatient, emergency and inpatient, inpatient hospital."""
@@ -97,6 +100,7 @@ FIELDS: Mapping[str, Mapping[str, Kind]] = {
     **era_tables.FIELDS,
     "concept": {"concept_id": "integer", "concept_name": "text"},
     "concept_names": {"concept_id": "integer", "concept_name": "text"},
+    "cdm_source": {"cdm_version": "text"},
 }
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "person": ("person_id",),
@@ -115,6 +119,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     **era_tables.REQUIRED,
     "concept": ("concept_id", "concept_name"),
     "concept_names": ("concept_id", "concept_name"),
+    "cdm_source": (),
 }
 
 

@@ -36,6 +36,7 @@ OMOP_TABLES = (
     "concept",
     "concept_names",
     "concept_ancestor",
+    "cdm_source",
 )
 _ENDINGS = (
     ".parquet",
@@ -69,6 +70,17 @@ _BY_PLACE = {
         "condition_era_start_date",
         "condition_era_end_date",
         "condition_occurrence_count",
+    ),
+    "cdm_source": (
+        "cdm_source_name",
+        "cdm_source_abbreviation",
+        "cdm_holder",
+        "source_description",
+        "source_documentation_reference",
+        "cdm_etl_reference",
+        "source_release_date",
+        "cdm_release_date",
+        "cdm_version",
     ),
 }
 """First columns of tables that are shipped without a header line; the same from CDM 5.0 to 5.4."""
@@ -143,8 +155,8 @@ def open_file(backend: Backend, path: Path, *, by_place: Sequence[str] = ()) -> 
     Parameters
     ----------
     by_place
-        Names of the first columns, for a text file whose first line is no header
-        but begins with a number.
+        Names of the first columns, for a text file whose first line is no header:
+        it begins with a number, or is of cdm_source and names no version.
     """
     if not path.exists():
         raise UsageError(f"no such file: {path}")
@@ -174,7 +186,9 @@ def _open_text(backend: Backend, path: Path, by_place: Sequence[str]) -> ir.Tabl
     # Vocabulary files as Athena ships them are tab-separated with bare quotes inside names.
     quoted = separator != "\t" or header.lstrip("\ufeff").startswith('"')
     fields = header.strip("\ufeff\r\n").split(separator)
-    has_header = not (by_place and fields[0].strip("\"' ").lstrip("-").isdigit())
+    is_record = fields[0].strip("\"' ").lstrip("-").isdigit()
+    is_record |= "cdm_version" in by_place and "cdm_version" not in header.lower()
+    has_header = not (by_place and is_record)
     unnamed = [f"column_{place}" for place in range(len(by_place), len(fields))]
     options = {} if has_header else {"names": [*by_place, *unnamed][: len(fields)]}
     return cast(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -96,7 +97,9 @@ def _open_omop(
     if "person" not in tables and "observation_period" not in tables:
         raise DataError(f"{subject}: no table person and no observation_period; one is needed")
     tables = raw.use_columns(tables, columns)
-    _check(backend, tables, omop.FIELDS, omop.REQUIRED, persons="person", subject=subject)
+    versions = _other_versions(backend, tables)
+    tests = (omop.FIELDS, omop.REQUIRED)
+    _check(backend, tables, *tests, persons="person", subject=subject, causes=versions)
     tables, eras = era_tables.replace_absent(omop.read_omop(tables))
     if "concept_ancestor" in tables and _is_empty(backend, tables["concept_ancestor"]):
         del tables["concept_ancestor"]
@@ -115,11 +118,26 @@ def _open_omop(
         scales=omop.omop_scales(tables),
         deliveries=omop.omop_deliveries(tables, lists),
         kind="omop",
-        notes=(*lists.notes, *_omop_notes(backend, tables, eras, n_unmapped=unmapped.n_rows)),
+        notes=(
+            *lists.notes,
+            *versions,
+            *_omop_notes(backend, tables, eras, n_unmapped=unmapped.n_rows),
+        ),
         backend=backend,
         has_drug_eras="drug_era" in eras,
         codelists=lists,
     )
+
+
+def _other_versions(backend: SQLBackend, tables: Mapping[str, ir.Table]) -> tuple[str, ...]:
+    """Name the version of the CDM where the source says that it is another than is read."""
+    if "cdm_version" not in getattr(tables.get("cdm_source"), "columns", ()):
+        return ()
+    said = fetch(backend, tables["cdm_source"].select("cdm_version"))["cdm_version"]
+    numbers = (re.search(r"\d+\.\d+", str(text)) for text in said)
+    others = sorted({number[0] for number in numbers if number} - set(omop.VERSIONS))
+    known = " and ".join(omop.VERSIONS)
+    return tuple(f"cdm_source: the version is {each}; {known} are read" for each in others)
 
 
 def _omop_notes(
@@ -221,6 +239,7 @@ def _check(
     *,
     persons: str,
     subject: str,
+    causes: Sequence[str] = (),
 ) -> None:
     faults = []
     for name, table in tables.items():
@@ -229,7 +248,7 @@ def _check(
             found += _repeated_persons(backend, table)
         faults += [f"{name}: {fault}" for fault in found]
     if faults:
-        raise DataError(join_faults(subject, faults))
+        raise DataError(join_faults(subject, [*faults, *causes]))
 
 
 def _repeated_persons(backend: SQLBackend, persons: ir.Table) -> list[str]:

@@ -322,3 +322,32 @@ def test_open_ehr__expressions_compile_for_other_engines(omop, dialect: str):
     for name, expression in tables.items():
         text = str(ibis.to_sql(expression, dialect=dialect))
         assert sqlglot.parse_one(text, read="spark" if dialect == "pyspark" else dialect), name
+
+
+SAID = "Hospital\tH\tus\twhat\twhere\thow\t2020-01-01\t2020-01-01\t{}\tv5.0 05-NOV-17\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "other"),
+    [("v5.4.0", None), ("5.3.1", None), ("v5.2.2", "5.2"), ("CDM v6.0", "6.0"), ("?", None)],
+)
+def test_open_ehr__another_version_of_the_cdm_is_named(omop, version: str, other: str | None):
+    """Sites say it in cdm_source, with header or without; absent columns have this cause."""
+    table = omop.drugs([(1, omop.sertraline, "2010-01-01", None, 30)])
+    folder = omop.write(
+        observation_period=omop.observed(1),
+        concept_ancestor=omop.ancestors(),
+        condition_occurrence=omop.conditions([(1, omop.mdd, "2010-01-01")]),
+        drug_exposure=table,
+    )
+    said = f"cdm_source: the version is {other}; 5.3 and 5.4 are read"
+
+    (folder / "cdm_source.csv").write_text(SAID.format(version))
+    assert (said in open_ehr(folder).notes) == bool(other)
+    (folder / "cdm_source.csv").write_text(f"cdm_source_name,cdm_version\nHospital,{version}\n")
+    assert (said in open_ehr(folder).notes) == bool(other)
+
+    table.drop(columns="drug_exposure_start_date").to_parquet(folder / "drug_exposure.parquet")
+    with pytest.raises(DataError, match="no column 'drug_exposure_start_date'") as refused:
+        open_ehr(folder)
+    assert (said in str(refused.value)) == bool(other)
