@@ -23,7 +23,7 @@ USUAL_COVARIATES = ("sex", "age", "age_years", "birth_year", "array", "batch", "
 USUAL_STRATA = ("ancestry", "stratum", "population", "superpopulation")
 MOST_COMPONENTS = 10
 DEFAULT_COLUMNS = ["sex", "birth_year", *(f"PC{number}" for number in range(1, 11))]
-CURVE_TRAIT = "insomnia"
+CURVE_TRAIT, MDD_TRAIT = "insomnia", "major depressive disorder"
 PUBLISHED_TRAITS = ("educational attainment", "intelligence", "neuroticism", CURVE_TRAIT)
 """Traits of Xu et al. (2025) whose names were in a text that could be read."""
 TITLES = {
@@ -88,6 +88,7 @@ def write_template(path: Path, parts: StudyParts | None = None, *, design: Desig
         columns=_flow(columns),
         stratum="null" if stratum is None else _scalar(stratum),
         replication=_choose_discovery(parts.covariates, stratum),
+        mdd_score=_choose_mdd_score(parts.traits),
         curve_score=_scalar(_choose_score(parts.traits, design)),
     )
 
@@ -133,13 +134,28 @@ def _choose_discovery(covariates: Path | None, stratum: str | None) -> str:
 
 
 def _choose_score(traits: Path | None, design: Design) -> str:
+    """Give the score for insomnia, else the first; a name to be changed without a table."""
     if traits is None:
         return CURVE_TRAIT if design == "xu2025" else "PGS000001"
     table = read_table(traits, text_columns=("score", "trait", "domain"))
     if "score" not in table or not len(table):
         return "PGS000001"
-    named = table["trait"].str.lower() == CURVE_TRAIT if "trait" in table else pd.Series(dtype=bool)
-    return str(table["score"][named].iloc[0] if named.any() else table["score"].iloc[0])
+    return _score_of(CURVE_TRAIT, table) or str(table["score"].iloc[0])
+
+
+def _choose_mdd_score(traits: Path | None) -> str:
+    """Give the line of the score of depression; as a comment where the table has none."""
+    if traits is None:
+        return f"mdd_score: {MDD_TRAIT.replace(' ', '_')}"
+    found = _score_of(MDD_TRAIT, read_table(traits, text_columns=("score", "trait", "domain")))
+    return f"mdd_score: {_scalar(found)}" if found else "# mdd_score: its name"
+
+
+def _score_of(trait: str, table: pd.DataFrame) -> str | None:
+    if not {"score", "trait"} <= set(table.columns):
+        return None
+    rows = zip(table["score"], table["trait"], strict=True)
+    return next((str(score) for score, name in rows if str(name).lower() == trait), None)
 
 
 def _scalar(text: str) -> str:

@@ -56,6 +56,9 @@ def test_design__asks_for_what_the_paper_did(designed: Path):
     assert config.models.planned_scores == 61
     assert config.sensitivity.grid == "grid"
     assert config.sensitivity.within == "sex"
+    assert config.bias.panel
+    traits = read_table(config.traits).set_index("trait")["score"]
+    assert config.bias.mdd_score == traits["major depressive disorder"]
     people = read_table(config.covariates.file)["ancestry"].value_counts()
     assert config.replication.discovery == [people.index[0]]
 
@@ -67,8 +70,9 @@ def test_design__has_its_parts_in_the_report(designed: Path):
     page = (report / "report.html").read_text(encoding="utf-8")
     tables = {path.stem: pd.read_csv(path) for path in (report / "tables").glob("*.csv")}
 
-    for anchor in ("association", "replication", "published", "definitions", "within_groups",
-                   "progression"):  # fmt: skip
+    assert "As in the main analysis" in set(tables["index_event"]["approach"])
+    for anchor in ("association", "replication", "published", "definitions", "progression",
+                   "within_groups", "bias"):  # fmt: skip
         assert f'<a href="#{anchor}">' in page, anchor
     assert "inspired by Xu et al. (2025)" in page
     pooled = tables["association_pooled"]

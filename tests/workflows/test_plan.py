@@ -85,7 +85,7 @@ def test_plan_study__lists_jobs_after_those_whose_outputs_they_read(plan: Plan):
 
 def test_plan_study__scores_one_file_in_one_job(study: Path, sources: Biobank, tmp_path: Path):
     """Without a set of files there is nothing to scatter, and nothing to merge."""
-    plan = _changed(study, tmp_path, genotypes=str(sources.genotypes), sensitivity={})
+    plan = _changed(study, tmp_path, genotypes=str(sources.genotypes), sensitivity={}, bias={})
 
     assert "score" in plan.stages()
     assert not {"score_part", "merge", "sensitivity"} & set(plan.stages())
@@ -171,7 +171,7 @@ def test_plan_study__makes_components_before_the_models_that_they_are_in(
     chosen = {"file": "few.tsv", "columns": ["sex"]}
     made = {"number": 2, "genome_build": "GRCh38"}
 
-    plan = _changed(study, tmp_path, covariates=chosen, components=made)
+    plan = _changed(study, tmp_path, covariates=chosen, components=made, bias={})
 
     stages = plan.stages()
     (job,) = stages["covariates"]
