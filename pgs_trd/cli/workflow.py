@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pgs_trd.errors import UsageError
+
 if TYPE_CHECKING:
     from pgs_trd.study.plan import Plan
 
@@ -20,7 +22,9 @@ workflow = typer.Typer(
 
 
 def plan(
-    study: StudyFile,
+    study: Annotated[
+        Path | None, typer.Argument(help="The study file (YAML).", show_default=False)
+    ] = None,
     commands: Annotated[
         Literal["sh", "slurm-array", "dsub-tsv"] | None,
         typer.Option(
@@ -29,27 +33,45 @@ def plan(
             "file for dsub.",
         ),
     ] = None,
+    people: Annotated[
+        int | None,
+        typer.Option("--people", min=1, help="Without a study file: of a study of so many people."),
+    ] = None,
+    variants: Annotated[
+        int | None, typer.Option("--variants", min=22, help="Its genotyped variants.")
+    ] = None,
+    scores: Annotated[int, typer.Option("--scores", min=1, help="Its scores.")] = 61,
+    definitions: Annotated[
+        int, typer.Option("--definitions", min=1, help="Its definitions of resistance.")
+    ] = 15,
 ) -> None:
     """Show the jobs of a study and what each asks of a scheduler, before any work.
 
-    No genotype is read. Scoring is one job a file where the genotypes are a set
-    of files, such as chr{1:22}.bed, and one job else.
+    Memory, time and disk follow from the study's size, of which only headers are
+    read. Scoring is one job a file where the genotypes are a set of files, such as
+    chr{1:22}.bed, and one job else. Without a study file --people and --variants say
+    how large a study is thought of.
 
     Example: pgs-trd plan study.yaml --commands slurm-array
     """
     from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
+    from pgs_trd.study.demands import describe_stages, imagine, total_stages
 
+    if study is None:
+        if people is None or variants is None or commands is not None:
+            raise UsageError("give a study file, or both --people and --variants of one thought of")
+        size, stages = imagine(people, variants, scores, definitions)
+        typer.echo(describe_stages(stages, size))
+        return
+    if people is not None or variants is not None:
+        raise UsageError(f"--people and --variants are those of {study.name}: give them without it")
     planned = plan_of(study)
     if commands is not None:
         planned.write()
         write = {"sh": write_shell, "slurm-array": write_slurm_arrays, "dsub-tsv": write_dsub}
         typer.echo(write[commands](planned), nl=False)
         return
-    typer.echo(f"{'stage':<12} {'jobs':>5} {'threads':>8} {'mem_mb':>8} {'minutes':>8}")
-    for stage, jobs in planned.stages().items():
-        first = jobs[0]
-        row = f"{stage:<12} {len(jobs):>5} {first.threads:>8} {first.mem_mb:>8} {first.minutes:>8}"
-        typer.echo(row)
+    typer.echo(describe_stages(total_stages(planned.jobs, planned.costs), planned.size))
 
 
 @workflow.command("run", context_settings={"ignore_unknown_options": True})

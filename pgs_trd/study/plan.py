@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from pgs_trd.provenance import sidecar_path
 from pgs_trd.scoring.files import beside
 from pgs_trd.steps.inputs import list_weight_files
 from pgs_trd.study.bias import ESTIMATES, PARTS_MADE
+from pgs_trd.study.costs import Cost, Size
+from pgs_trd.study.demands import estimate_jobs
 from pgs_trd.study.people import makes_covariates, with_made_covariates
 from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.sizes import measure_size
 from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.study.words import changed, option_words
 from pgs_trd.tables import write_text
@@ -83,12 +86,18 @@ class Plan:
         In an order in which they can run one after the other.
     files
         Small files that the commands read, by their path: their content.
+    size
+        How large the study is.
+    costs
+        What each job is expected to take; None where that was never measured.
     """
 
     study: Path
     output: Path
     jobs: tuple[Job, ...]
     files: Mapping[str, str]
+    size: Size
+    costs: tuple[Cost | None, ...]
 
     @property
     def folder(self) -> Path:
@@ -121,8 +130,8 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     """Plan a study: one job a step, and more where it is large or its genotypes are many files.
 
     Scoring is one job a genotype file and batch of weight files, models are one a stratum and
-    contrast, as `scatter_study` decides. No genotype is read. What the jobs write is what
-    `run_study` writes.
+    contrast, as `scatter_study` decides. Of genotypes, weights and records only headers
+    are read. What the jobs write is what `run_study` writes.
 
     Parameters
     ----------
@@ -149,7 +158,13 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     if _repeats(config, files):
         jobs.append(_sensitivity_job(config, files, study, phenotype))
     jobs.append(_report_job(config, files, study, jobs))
-    return Plan(study, files.output, tuple(jobs), texts)
+    size = measure_size(config)
+    costs = estimate_jobs(jobs, size)
+    asking = [
+        replace(job, mem_mb=cost.mem_mb, minutes=cost.minutes) if cost else job
+        for job, cost in zip(jobs, costs, strict=True)
+    ]
+    return Plan(study, files.output, tuple(asking), texts, size, tuple(costs))
 
 
 def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> list[Job]:
@@ -177,7 +192,7 @@ def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> lis
             jobs.append(job("score_part", name, member, batch, "--part", "--out", str(out)))
     parts = tuple(output for job in jobs for output in job.outputs)
     command = ("pgs-trd", "merge", *parts, *option_words(min_overlap), "--out", str(files.scores))
-    return [*jobs, Job("merge", "", command, (), parts, outputs, minutes=20)]
+    return [*jobs, Job("merge", "", command, (), parts, outputs)]
 
 
 def _covariate_jobs(config: StudyConfig, files: StudyFiles, study: Path) -> list[Job]:
@@ -217,7 +232,7 @@ def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None)
     repeated = [word for path in lists for word in ("--codelists", path)]
     command = ("pgs-trd", "phenotype", *option_words(options), *repeated)
     takes = (THREADS, MEMORY)
-    return Job("phenotype", "", command, takes, _names(read), _names(made), threads=2, mem_mb=4000)
+    return Job("phenotype", "", command, takes, _names(read), _names(made), threads=2)
 
 
 def _model_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> list[Job]:
@@ -277,7 +292,7 @@ def _fitting_jobs(
     read = tuple(path for job in jobs for path in job.outputs)
     words = ("pgs-trd", "merge", *parts, "--out", str(out))
     made = _tables(out, *companions)
-    return [*jobs, Job(f"stack_{out.stem}", "", words, (), read, made, minutes=20)]
+    return [*jobs, Job(f"stack_{out.stem}", "", words, (), read, made)]
 
 
 def _meta_job(config: StudyConfig, table: Path, by: str) -> Job:
@@ -285,7 +300,7 @@ def _meta_job(config: StudyConfig, table: Path, by: str) -> Job:
     options = option_words({"by": by, "method": config.models.meta_method, "out": out})
     command = ("pgs-trd", "meta", str(table), *options)
     inputs, outputs = _names([table]), _tables(out)
-    return Job("meta", table.stem, command, (), inputs, outputs, mem_mb=1000, minutes=10)
+    return Job("meta", table.stem, command, (), inputs, outputs)
 
 
 def _sensitivity_job(config: StudyConfig, files: StudyFiles, study: Path, phenotype: Job) -> Job:
@@ -295,7 +310,7 @@ def _sensitivity_job(config: StudyConfig, files: StudyFiles, study: Path, phenot
     if config.bias.panel:
         inputs += _tables(files.models / "association_meta.parquet")
     made, takes = _names(_repeats(config, files)), (THREADS, MEMORY)
-    return Job("sensitivity", "", command, takes, inputs, made, threads=2, mem_mb=4000)
+    return Job("sensitivity", "", command, takes, inputs, made, threads=2)
 
 
 def _repeats(config: StudyConfig, files: StudyFiles) -> list[Path]:
@@ -316,7 +331,7 @@ def _report_job(config: StudyConfig, files: StudyFiles, study: Path, before: Ite
     read = _names([study, config.covariates.file, *given])
     inputs = (*read, *(output for job in before for output in job.outputs))
     made = _names([files.record, files.report / "report.html"])
-    return Job("report", "", command, (), inputs, made, minutes=20)
+    return Job("report", "", command, (), inputs, made)
 
 
 def _record_columns(config: StudyConfig, files: StudyFiles) -> tuple[Path | None, dict[str, str]]:

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
 import yaml
 
+from pgs_trd.cli.app import app
 from pgs_trd.errors import UsageError
 from pgs_trd.simulate import Biobank
 from pgs_trd.study import run_study, scatter
@@ -208,6 +211,43 @@ def test_plan_study__hands_code_lists_and_follow_up_to_the_phenotype(study: Path
     assert str(study.parent / "own.tsv") in job.inputs
 
 
+def test_plan_study__asks_for_what_the_size_of_each_job_takes(plan: Plan):
+    """A part with more variants is expected to take longer; memory has room for Snakemake."""
+    cost = dict(zip([(job.stage, job.name) for job in plan.jobs], plan.costs, strict=True))
+
+    assert (plan.size.people, plan.size.variants, plan.size.parts) == (500, 1_000, 3)
+    variants = [len(Path(plan.jobs[k].inputs[1]).read_text().splitlines()) for k in range(3)]
+    seconds = [cost["score_part", f"part{k}"].cpu_seconds for k in (1, 2, 3)]
+    assert np.argsort(seconds).tolist() == np.argsort(variants).tolist()
+    for job, one in zip(plan.jobs, plan.costs, strict=True):
+        assert (job.mem_mb, job.minutes) == (one.mem_mb, one.minutes)
+        assert job.mem_mb >= one.memory_mb + 256
+    assert {job.mem_mb for job in plan.jobs if "--mem-mb" in job.takes} == {2000}
+
+
+def test_plan__of_a_study_thought_of_needs_no_files(run_plan: Callable[..., str], study: Path):
+    """A cluster's time is asked for before there are data."""
+    text = run_plan("--people", "500000", "--variants", "10000000")
+
+    assert re.search(r"^score_part +22 +2 ", text, re.MULTILINE)
+    assert "500,000 people, 10,000,000 variants, 61 scores" in text
+    with pytest.raises(UsageError, match="both --people and --variants"):
+        run_plan("--people", "500000")
+    with pytest.raises(UsageError, match=r"those of study\.yaml"):
+        run_plan(str(study), "--people", "5")
+
+
+@pytest.fixture
+def run_plan(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run `pgs-trd plan` in this process; give what it prints."""
+
+    def run(*words: str) -> str:
+        typer.main.get_command(app)(["plan", *words], standalone_mode=False)
+        return capsys.readouterr().out
+
+    return run
+
+
 def test_plan_study__refuses_names_that_a_command_line_would_split(study: Path, tmp_path: Path):
     """A column `a,b` would become two others; the fault is said before any job is sent."""
     with pytest.raises(UsageError, match=r"columns: a name with a comma"):
@@ -221,7 +261,7 @@ def test_write_shell__is_a_script_of_every_job(plan: Plan):
     subprocess.run(["sh", "-n"], input=script, text=True, check=True, timeout=30)
     lines = [line for line in script.splitlines() if line.startswith("pgs-trd ")]
     assert lines == [job.line() for job in plan.jobs]
-    assert re.search(r"pgs-trd phenotype .* --threads 2 --mem-mb 4000$", script, re.MULTILINE)
+    assert re.search(r"pgs-trd phenotype .* --threads 2 --mem-mb 2000$", script, re.MULTILINE)
 
 
 def test_write_slurm_arrays__sends_a_stage_when_those_before_are_done(plan: Plan):
