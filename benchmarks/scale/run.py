@@ -202,17 +202,20 @@ def fit(rows: list[Row]) -> dict[str, Any]:
 
 def write_constants(rows: list[Row], conditions: str) -> None:
     """Write the constants with their conditions and the sizes that they were measured with."""
-    sizes = [asdict(row.size) for row in rows]
     content = {
         "conditions": conditions,
-        "measured": {
-            name: [min(size[name] for size in sizes), max(size[name] for size in sizes)]
-            for name in RANGES
-        },
+        "measured": {name: measured_range(rows, name) for name in RANGES},
         "stages": fit(rows),
     }
     CONSTANTS.write_text(json.dumps(content, indent=1) + "\n")
     costs.read_constants.cache_clear()
+
+
+def measured_range(rows: list[Row], name: str) -> list[int]:
+    """Give the least and the most of a quantity; of records where they alone were many."""
+    of_records = name == "record_rows"
+    sizes = [asdict(row.size)[name] for row in rows if (row.stage == "phenotype") == of_records]
+    return [min(sizes), max(sizes)]
 
 
 def compare(rows: list[Row]) -> str:

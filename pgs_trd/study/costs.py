@@ -19,7 +19,8 @@ SAFETY = {"memory": 1.3, "time": 2.0}
 """What is asked for, times what is expected."""
 SNAKEMAKE_MB = 256
 """Snakemake runs inside of a job's allocation, beside the command."""
-LEAST_MINUTES, MEMORY_STEP = 10, 100
+LEAST_MINUTES, MEMORY_STEP = 20, 100
+"""Of any job: a slow disk may take longer to read from than the work does."""
 LEAST_MB = {"phenotype": 2000, "sensitivity": 2000}
 """Room for DuckDB, which makes use of what it is told and lays on disk what is beyond."""
 _AS = {
@@ -131,7 +132,7 @@ class Cost:
     @property
     def minutes(self) -> int:
         """The time to ask a scheduler for, as if one processor did all the work."""
-        return max(LEAST_MINUTES, int(SAFETY["time"] * self.cpu_seconds / 60) + 1)
+        return LEAST_MINUTES + int(SAFETY["time"] * self.cpu_seconds / 60)
 
 
 def quantities(stage: str, kind: str, size: Size) -> dict[str, float]:

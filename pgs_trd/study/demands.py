@@ -12,6 +12,7 @@ import numpy as np
 
 from pgs_trd.simulate.genomes import AUTOSOME_MB, share_out
 from pgs_trd.study.costs import (
+    LEAST_MINUTES,
     SAFETY,
     SNAKEMAKE_MB,
     Cost,
@@ -190,8 +191,8 @@ def describe_stages(stages: Sequence[Stage], size: Size) -> str:
         lines.append(f"beyond what was measured, so less sure: {'; '.join(beyond)}")
     lines += [
         f"mem_mb is {SAFETY['memory']} times what is expected and {SNAKEMAKE_MB} for Snakemake, "
-        f"minutes {SAFETY['time']:.0f} times, as if on one processor; core-hours and disk are "
-        "what is expected",
+        f"minutes {SAFETY['time']:.0f} times the work of one processor and {LEAST_MINUTES} more; "
+        "core-hours and disk are what is expected",
         f"measured {conditions()}",
     ]
     return "\n".join(lines)

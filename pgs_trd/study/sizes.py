@@ -163,9 +163,11 @@ def _count_weights(path: Path, config: StudyConfig) -> tuple[int, int]:
 def _count_records(config: StudyConfig) -> int | None:
     """Count prescriptions and diagnoses; None where they lie in a database of a server."""
     source = config.records.source
-    if not isinstance(source, Path):
+    if isinstance(source, dict):
         tables = [path for name, path in source.items() if name in RECORD_TABLES]
         return sum(_count_table(path) for path in tables)
+    if isinstance(source, str):
+        return None
     if source.is_dir():
         tables = [path for path in source.iterdir() if path.name.split(".")[0].lower() in
                   RECORD_TABLES]  # fmt: skip

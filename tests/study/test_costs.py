@@ -72,12 +72,12 @@ def test_part_of__reads_all_weight_rows_of_its_batch_and_matches_its_part(consta
 
 
 def test_cost__asks_for_more_than_it_expects():
-    """1.3 x 1,000 + 256 = 1,556, in steps of 100; 2 x 3,600 s are two hours and a minute."""
+    """1.3 x 1,000 + 256 = 1,556, in steps of 100; 20 minutes and 2 x 3,600 s."""
     cost = Cost(cpu_seconds=3_600, memory_mb=1_000, disk_mb=0)
 
-    assert (cost.mem_mb, cost.minutes) == (1_600, 121)
+    assert (cost.mem_mb, cost.minutes) == (1_600, 140)
     assert replace(cost, least_mb=2_000).mem_mb == 2_000
-    assert Cost(1, 1, 0).minutes == 10
+    assert Cost(1, 1, 0).minutes == 20
 
 
 def test_find_extrapolated__names_what_lies_outside(constants):

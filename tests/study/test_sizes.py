@@ -114,7 +114,7 @@ def test_measure_size__asks_duckdb_and_guesses_for_a_server(config: StudyConfig,
     records = config.records.model_copy(update={"source": path})
     assert measure_size(_with(config, records=records)).record_rows == 70
 
-    records = config.records.model_copy(update={"source": Path("server")})
+    records = config.records.model_copy(update={"source": "postgresql://server/cdm"})
     size = measure_size(_with(config, records=records))
     assert size.record_rows == 160 * 301
     assert size.guessed == ("160 rows of health records a person",)

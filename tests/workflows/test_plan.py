@@ -376,9 +376,9 @@ def test_describe_progress__counts_jobs_whose_files_are_all_there(
         ("logs/phenotype.log", "error: no OMOP table\n", "phenotype stopped: no OMOP table"),
         ("logs/phenotype.log", "error: no room left for x\n", "phenotype found no room left"),
         (".snakemake/slurm_logs/rule_phenotype/7.log", "slurmstepd: Exceeded memory limit",
-         "phenotype ran out of memory: --set-resources phenotype:mem_mb=16000"),
+         "phenotype ran out of memory: --set-resources phenotype:mem_mb=8000"),
         (".snakemake/slurm_logs/rule_phenotype/7.log", "CANCELLED AT X DUE TO TIME LIMIT",
-         "phenotype ran out of time: --set-resources phenotype:runtime=240"),
+         "phenotype ran out of time: --set-resources phenotype:runtime=80"),
     ],
 )  # fmt: skip
 def test_find_stopped__tells_why_by_the_logs(
