@@ -106,7 +106,7 @@ def make_study(sources: Biobank) -> Callable[..., Path]:
         content["genotypes"] = "../biobank/part{1:3}.bed"
         content["weights"] = [f"../biobank/weights/{score}.txt.gz" for score in SCORES]
         content["sensitivity"] = {"definitions": ["fabbri2021"]}
-        del content["bias"]  # its controls are among the scores left out
+        content["bias"] = {"panel": True, "mdd_score": SCORES[1]}
         study.write_text(yaml.safe_dump(content | changes))
         return study
 
