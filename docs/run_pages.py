@@ -185,7 +185,9 @@ def write_outputs() -> None:
             folder = root / str(number)
             folder.mkdir()
             if number:
-                (folder / "demo").symlink_to(root / "0" / "demo")
+                demo = root / "0" / "demo"
+                (folder / "demo").symlink_to(demo)
+                (folder / "omop").symlink_to(demo / "biobank" / "omop")
             text = page.read_text(encoding="utf-8")
             page.write_text(put_outputs(text, run_page(text, folder)), encoding="utf-8")
 
