@@ -105,6 +105,7 @@ def make_study(sources: Biobank) -> Callable[..., Path]:
         content = yaml.safe_load(study.read_text())
         content["genotypes"] = "../biobank/part{1:3}.bed"
         content["weights"] = [f"../biobank/weights/{score}.txt.gz" for score in SCORES]
+        content.pop("bias", None)  # its scores are not among these three
         content["sensitivity"] = {"definitions": ["fabbri2021"]}
         content["bias"] = {"panel": True, "mdd_score": SCORES[1]}
         study.write_text(yaml.safe_dump(content | changes))
