@@ -126,7 +126,10 @@ class Evaluation:
                 link_days=link,
             )
             start, first = found["first_start"], self.depression(definition.depression)[0]
-            return {**found, "index": np.where(start < NEVER, start, first)}
+            found["index"] = np.where(start < NEVER, start, first)
+            for array in found.values():
+                array.flags.writeable = False  # the tables of several definitions share them
+            return found
 
         return self._once(
             ("counts", definition.depression, trials, link, definition.one_drug), make
@@ -143,8 +146,14 @@ class Evaluation:
 
     def dates(self, days: IntArray) -> npt.NDArray[np.datetime64]:
         """Give the dates of days that were worked out here, the same for each definition."""
+
+        def make() -> tuple[IntArray, npt.NDArray[np.datetime64]]:
+            dates = to_dates(days)
+            dates.flags.writeable = False  # the tables of several definitions share them
+            return days, dates
+
         # The days stay, so that no other array can have their number.
-        return self._once(("dates", id(days)), lambda: (days, to_dates(days)))[1]
+        return self._once(("dates", id(days)), make)[1]
 
     def resistance(self, definition: Definition) -> tuple[IntArray, BoolArray]:
         """Give the day of resistance, and who responds if the rule itself tells it."""
