@@ -26,7 +26,9 @@ RECORD_ROWS_A_PERSON = 160
 BCF_BYTES_A_CALL = 1 / 8
 CALLS = (".bed", ".pgen", ".bgen", ".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 RECORD_TABLES = ("drug_exposure", "condition_occurrence", "prescriptions", "diagnoses")
-_SAMPLE = 2**18
+_SAMPLE, _BLOCK = 2**18, 2**14
+# Unpacking reads ahead, by as much as it likes: when it reads on, what it gave before is all
+# that was in the file up to there.
 
 
 def measure_size(config: StudyConfig) -> Size:
@@ -117,15 +119,16 @@ def count_genotypes(path: Path) -> tuple[int, int]:
 
 
 def _count_vcf(path: Path) -> tuple[int, int]:
-    n_people, n_lines = 0, 0
+    n_people, n_lines, at = 0, 0, 0
     with _unfolded(path) as (raw, lines):
         for line in lines:
             if line.startswith(b"#CHROM"):
                 n_people = max(len(line.split(b"\t")) - 9, 0)
+            if n_lines and at > _SAMPLE and raw.tell() != at:
+                return n_people, round(n_lines * path.stat().st_size / at)
             n_lines += not line.startswith(b"#")
-            if n_lines and raw.tell() > _SAMPLE:
-                break
-        return n_people, int(n_lines * path.stat().st_size / max(raw.tell(), 1))
+            at = raw.tell()
+    return n_people, n_lines
 
 
 def _count_people(path: Path) -> int:
@@ -138,11 +141,14 @@ def _count_rows(path: Path) -> int:
     """Count the rows of Parquet; judge the lines of a text by those at its start."""
     if path.suffix == ".parquet":
         return int(pyarrow.parquet.read_metadata(path).num_rows)
-    n_lines = 0
+    n_lines, at = 0, 0
     with _unfolded(path) as (raw, text):
-        while raw.tell() < _SAMPLE and (block := text.read(_SAMPLE // 4)):
+        while block := text.read(_BLOCK):
+            if at > _SAMPLE and raw.tell() != at:
+                return round(n_lines * path.stat().st_size / at)
             n_lines += block.count(b"\n")
-        return round(n_lines * path.stat().st_size / max(raw.tell(), 1))
+            at = raw.tell()
+    return n_lines
 
 
 def _count_weights(path: Path, config: StudyConfig) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from pgs_trd.study.config import load_config
 from pgs_trd.study.plan import Plan, plan_study
 from pgs_trd.study.workflow import is_locked, job_prefix, workflow_folder
 
-from .conftest import HARD_LIMIT_SECONDS, Head, Slurm, assert_same_results, wait_until
+from .conftest import HARD_LIMIT_SECONDS, NODES, Head, Slurm, assert_same_results, wait_until
 from .test_threads import REPORT
 
 pytestmark = pytest.mark.slow
@@ -37,6 +37,15 @@ def empty_queue(slurm: Slurm) -> Iterator[Slurm]:
         slurm.ask("scancel", "--user", "root")
         wait_until(lambda: slurm.queue() == [], 60, "an empty queue")
     assert left == []
+
+
+@pytest.fixture
+def one_job_at_a_time(slurm: Slurm) -> Iterator[None]:
+    """Leave one node to jobs: none is just being sent when one ends."""
+    node = f"NodeName={NODES[1]}"
+    slurm.ask("scontrol", "update", node, "State=DRAIN", "Reason=test")
+    yield
+    slurm.ask("scontrol", "update", node, "State=RESUME")
 
 
 @pytest.fixture
@@ -114,17 +123,35 @@ def test_slurm__gives_the_values_of_a_local_run_after_a_kill(
     assert_same_results(results, expected)
 
 
+def _disturbed(slurm: Slurm, left: dict[str, Callable[[str], None]]) -> bool:
+    """Do to each running job what is `left` to be done to it; tell whether more is left."""
+    for part in list(left):
+        job = slurm.running(part)
+        if job:
+            left.pop(part)(job)
+    return bool(left)
+
+
 def test_slurm__sends_jobs_again_that_were_cancelled_or_ran_out_of_memory_or_time(
     empty_queue: Slurm, make_study: Callable[..., Path], expected: Path, tmp_path: Path
 ):
-    """240 MB are too few with the 150 of Snakemake; the next attempts have 480 and 960."""
+    """100 MB are too few for Snakemake alone; the further attempts have 200, 400 and 800."""
     slurm, study = empty_queue, make_study("attempts")
     plan = _plan(study)
     path = plan.write()
     content = json.loads(path.read_text())
     for job in content["jobs"]:
-        job["mem_mb"] = 240 if job["stage"] == "phenotype" else job["mem_mb"]
+        job["mem_mb"] = 100 if job["stage"] == "phenotype" else job["mem_mb"]
     path.write_text(json.dumps(content))
+
+    def cancel(job: str) -> None:
+        slurm.ask("scancel", job)
+
+    def hang(job: str) -> None:
+        # As if it hung and its time were over, which Slurm looks at twice a minute.
+        slurm.ask("scancel", "--full", "--signal", "STOP", job)
+        slurm.ask("scontrol", "update", f"JobId={job}", "EndTime=now")
+
     with (tmp_path / "head.log").open("w") as log:
         head = subprocess.Popen(
             (sys.executable, "-m", "snakemake", "--snakefile", workflow_folder() / "Snakefile",
@@ -133,13 +160,9 @@ def test_slurm__sends_jobs_again_that_were_cancelled_or_ran_out_of_memory_or_tim
             env=slurm.environment, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_until(lambda: bool(slurm.running("part1")), 90, "the job of part 1")
-        slurm.ask("scancel", slurm.running("part1"))
-        wait_until(lambda: bool(slurm.running("part2")), 90, "the job of part 2")
-        # As if it hung and its time were over, which Slurm looks at twice a minute.
-        hanging = slurm.running("part2")
-        slurm.ask("scancel", "--full", "--signal", "STOP", hanging)
-        slurm.ask("scontrol", "update", f"JobId={hanging}", "EndTime=now")
+        # Whichever of the two comes first.
+        disturb = {"part1": cancel, "part2": hang}
+        wait_until(lambda: not _disturbed(slurm, disturb), 150, "the jobs of both parts")
         code = head.wait(HARD_LIMIT_SECONDS)
     finally:
         head.kill()
@@ -149,14 +172,15 @@ def test_slurm__sends_jobs_again_that_were_cancelled_or_ran_out_of_memory_or_tim
     of_study = [line for line in jobs if str(plan.folder) in line]
     for what, rule in {
         "JobState=CANCELLED": "part1", "JobState=TIMEOUT": "part2",
-        "mem=240M": "phenotype", "mem=480M": "phenotype",
+        "mem=100M": "phenotype", "mem=200M": "phenotype",
     }.items():  # fmt: skip
         assert any(what in line and rule in line for line in of_study), what
-    killed = [line for line in of_study if "mem=240M" in line]
+    killed = [line for line in of_study if "mem=100M" in line]
     assert all("JobState=FAILED" in x or "JobState=OUT_OF_MEMORY" in x for x in killed)
     assert_same_results(plan.output, expected)
 
 
+@pytest.mark.usefixtures("one_job_at_a_time")
 def test_slurm__takes_jobs_back_at_an_interrupt_and_goes_on_later(
     empty_queue: Slurm,
     make_study: Callable[..., Path],
