@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from pgs_trd.study.plan import Job, Plan
+from pgs_trd.study.jobs import Job
+from pgs_trd.study.plan import Plan
 
 MOST_AT_ONCE = 50
 """Tasks of one array that run at the same time."""

@@ -26,7 +26,7 @@ from pgs_trd.study.costs import (
 from pgs_trd.study.sizes import CALLS, RECORD_ROWS_A_PERSON, count_genotypes
 
 if TYPE_CHECKING:
-    from pgs_trd.study.plan import Job
+    from pgs_trd.study.jobs import Job
 
 WEIGHT_ROWS_A_SCORE = 1_000_000
 THREADS = {"score_part": 2, "merge": 1, "phenotype": 2, "associate": 2, "progression": 2,

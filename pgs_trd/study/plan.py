@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,19 @@ import yaml
 
 from pgs_trd import __version__
 from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
-from pgs_trd.provenance import sidecar_path
-from pgs_trd.scoring.files import beside
 from pgs_trd.steps.inputs import list_weight_files
-from pgs_trd.study.bias import ESTIMATES, PARTS_MADE
 from pgs_trd.study.costs import Cost, Size
 from pgs_trd.study.demands import estimate_jobs
+from pgs_trd.study.jobs import (
+    MEMORY,
+    THREADS,
+    Job,
+    files_inside,
+    path_names,
+    plain_text,
+    table_files,
+)
+from pgs_trd.study.model_jobs import list_repeated, model_jobs, sensitivity_job
 from pgs_trd.study.people import makes_covariates, with_made_covariates
 from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
@@ -30,46 +35,7 @@ from pgs_trd.tables import write_text
 
 FOLDER = "workflow"
 PLAN_FILE = "plan.json"
-THREADS, MEMORY = "--threads", "--mem-mb"
 _GENOTYPE_ENDINGS = (".bed", ".bim", ".fam", ".pgen", ".pvar", ".pvar.zst", ".psam")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One command of a study.
-
-    Attributes
-    ----------
-    stage
-        Jobs of one stage need nothing of each other and may run at once.
-    name
-        Of the job within its stage; empty where it is the only one.
-    command
-        The words of the command, without `takes`.
-    takes
-        The options by which it is told the threads and the memory it may use.
-    inputs, outputs
-        Files it reads and writes; those that another job needs, and more.
-    threads, mem_mb, minutes
-        What to ask a scheduler for, at the first attempt.
-    """
-
-    stage: str
-    name: str
-    command: tuple[str, ...]
-    takes: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    threads: int = 1
-    mem_mb: int = 2000
-    minutes: int = 60
-
-    def line(self) -> str:
-        """Write the command as a line of a shell, with the threads and memory planned."""
-        given = {THREADS: self.threads, MEMORY: self.mem_mb}
-        return shlex.join(
-            [*self.command, *option_words({name: given[name] for name in self.takes})]
-        )
 
 
 @dataclass(frozen=True)
@@ -152,11 +118,11 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     scatter = scatter_study(given)
     scoring = _score_jobs(config, files, scatter)
     phenotype = _phenotype_job(config, files, columns)
-    models = _model_jobs(config, files, scatter)
+    models = model_jobs(config, files, scatter)
     made = _covariate_jobs(given, files, study)
     jobs = [*scoring, phenotype, *made, *models]
-    if _repeats(config, files):
-        jobs.append(_sensitivity_job(config, files, study, phenotype))
+    if list_repeated(config, files):
+        jobs.append(sensitivity_job(config, files, study, phenotype))
     jobs.append(_report_job(config, files, study, jobs))
     size = measure_size(config)
     costs = estimate_jobs(jobs, size)
@@ -171,13 +137,13 @@ def _score_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> lis
     options = changed(config.scoring)
     min_overlap = {name: options.pop(name) for name in ("min_overlap",) if name in options}
     read = [value for value in options.values() if isinstance(value, Path)]
-    outputs = _tables(files.scores, "match", "summary")
+    outputs = table_files(files.scores, "match", "summary")
 
     def job(stage: str, name: str, genotypes: Path, weights: Sequence[Path], *rest: str) -> Job:
         given = [word for path in _short(weights) for word in ("--weights", path)]
         command = ("pgs-trd", "score", str(genotypes), *given, *option_words(options), *rest)
-        inputs = _names([*_genotype_files(genotypes), *weights, *read])
-        made = outputs if stage == "score" else _names([Path(rest[-1])])
+        inputs = path_names([*_genotype_files(genotypes), *weights, *read])
+        made = outputs if stage == "score" else path_names([Path(rest[-1])])
         return Job(stage, name, command, (THREADS,), inputs, made, threads=2)
 
     one_file, batches = not is_pattern(config.genotypes), scatter.batches
@@ -205,7 +171,7 @@ def _covariate_jobs(config: StudyConfig, files: StudyFiles, study: Path) -> list
         source = config.components.genotypes or config.genotypes
         members = expand_pattern(source) if is_pattern(source) else [source]
         read += [file for member in members for file in _genotype_files(member)]
-    inputs, made = _names(read), _tables(files.covariates / "covariates.parquet")
+    inputs, made = path_names(read), table_files(files.covariates / "covariates.parquet")
     return [Job("covariates", "", command, (THREADS,), inputs, made, threads=2, mem_mb=4000)]
 
 
@@ -222,115 +188,25 @@ def _phenotype_job(config: StudyConfig, files: StudyFiles, columns: Path | None)
         "out": files.records,
     }
     paths = [path for path in tables.values() if isinstance(path, Path)]
-    read = [file for path in paths for file in _inside(path)]
+    read = [file for path in paths for file in files_inside(path)]
     read += [Path(config.definition)] if Path(config.definition).is_file() else []
     further = [*(config.records.codelists or []), config.records.enrolment]
-    read += [file for path in further if path is not None for file in _inside(path)]
+    read += [file for path in further if path is not None for file in files_inside(path)]
     made = [files.records / name for name in ("trials.parquet", "phenotype.parquet",
                                               "follow_up.parquet", "attrition.tsv")]  # fmt: skip
     lists = [str(path) for path in config.records.codelists or []]
     repeated = [word for path in lists for word in ("--codelists", path)]
     command = ("pgs-trd", "phenotype", *option_words(options), *repeated)
     takes = (THREADS, MEMORY)
-    return Job("phenotype", "", command, takes, _names(read), _names(made), threads=2)
-
-
-def _model_jobs(config: StudyConfig, files: StudyFiles, scatter: Scatter) -> list[Job]:
-    covariates = config.covariates
-    shared: dict[str, Any] = {
-        "scores": files.scores,
-        "covariates": covariates.file,
-        "covariate_columns": covariates.columns,
-        "stratum": covariates.stratum or "",
-        "strata": covariates.strata,
-    }
-    association, progression = (
-        files.models / f"{name}.parquet" for name in ("association", "progression")
-    )
-    phenotype, follow_up = (
-        files.records / f"{name}.parquet" for name in ("phenotype", "follow_up")
-    )
-    logistic = {"phenotype": phenotype, "contrasts": config.contrasts, **shared}
-    logistic |= {**config.models.of_logistic, "out": association}
-    cox = {"follow_up": follow_up, **shared, **config.models.of_cox}
-    cox |= {"tables": "ph_tests", "out": progression}
-    jobs = [
-        *_fitting_jobs("associate", logistic, phenotype, scatter.strata, scatter.contrasts),
-        *_fitting_jobs("progression", cox, follow_up, scatter.strata, (None,)),
-    ]
-    by = {association: "contrast,score", progression: "score"}
-    return [*jobs, *(_meta_job(config, table, by[table]) for table in by)]
-
-
-def _fitting_jobs(
-    command: str,
-    options: Mapping[str, Any],
-    records: Path,
-    strata: Sequence[str | None],
-    contrasts: Sequence[str | None],
-) -> list[Job]:
-    """Plan the models of a table: one job, or one a stratum and contrast and one that stacks."""
-    companions = ("ph_tests",) if command == "progression" else ()
-    out: Path = options["out"]
-    inputs = _names([records, options["scores"], options["covariates"]])
-
-    def job(stage: str, name: str, more: Mapping[str, Any], path: Path) -> Job:
-        words = option_words({**options, **more, "out": path})
-        made = _tables(path, *companions)
-        return Job(stage, name, ("pgs-trd", command, *words), (THREADS,), inputs, made, threads=2)
-
-    if len(strata) * len(contrasts) == 1:
-        return [job(command, "", {}, out)]
-    jobs = []
-    for number, (stratum, contrast) in enumerate(product(strata, contrasts), start=1):
-        given = {"strata": stratum, "contrasts": contrast}
-        more = {name: [value] for name, value in given.items() if value is not None}
-        name = _plain_text("-".join([str(number), *(value for (value,) in more.values())]))
-        path = out.with_name("parts") / f"{command}-{name}.parquet"
-        jobs.append(job(f"{command}_part", name, {**more, "part": True}, path))
-    parts = tuple(job.outputs[0] for job in jobs)
-    read = tuple(path for job in jobs for path in job.outputs)
-    words = ("pgs-trd", "merge", *parts, "--out", str(out))
-    made = _tables(out, *companions)
-    return [*jobs, Job(f"stack_{out.stem}", "", words, (), read, made)]
-
-
-def _meta_job(config: StudyConfig, table: Path, by: str) -> Job:
-    out = table.with_name(f"{table.stem}_meta.parquet")
-    options = option_words({"by": by, "method": config.models.meta_method, "out": out})
-    command = ("pgs-trd", "meta", str(table), *options)
-    inputs, outputs = _names([table]), _tables(out)
-    return Job("meta", table.stem, command, (), inputs, outputs)
-
-
-def _sensitivity_job(config: StudyConfig, files: StudyFiles, study: Path, phenotype: Job) -> Job:
-    command = ("pgs-trd", "run", str(study), "--steps", "sensitivity")
-    read = _names([study, files.scores, config.covariates.file])
-    inputs = (*read, *phenotype.inputs, *phenotype.outputs)
-    if config.bias.panel:
-        inputs += _tables(files.models / "association_meta.parquet")
-    made, takes = _names(_repeats(config, files)), (THREADS, MEMORY)
-    return Job("sensitivity", "", command, takes, inputs, made, threads=2)
-
-
-def _repeats(config: StudyConfig, files: StudyFiles) -> list[Path]:
-    """Give what the sensitivity analyses write in any case; of no definition need be estimates."""
-    names = []
-    if config.sensitivity.has_definitions:
-        names += ["classes.parquet", "definitions.tsv"]
-    if config.sensitivity.within is not None:
-        names += ["within.parquet", "interaction.parquet"]
-    if config.bias.panel:
-        names += [ESTIMATES, PARTS_MADE]
-    return [files.sensitivity / name for name in names]
+    return Job("phenotype", "", command, takes, path_names(read), path_names(made), threads=2)
 
 
 def _report_job(config: StudyConfig, files: StudyFiles, study: Path, before: Iterable[Job]) -> Job:
     command = ("pgs-trd", "run", str(study), "--steps", "report")
     given = [path for path in (config.traits, config.truth) if path is not None]
-    read = _names([study, config.covariates.file, *given])
+    read = path_names([study, config.covariates.file, *given])
     inputs = (*read, *(output for job in before for output in job.outputs))
-    made = _names([files.record, files.report / "report.html"])
+    made = path_names([files.record, files.report / "report.html"])
     return Job("report", "", command, (), inputs, made)
 
 
@@ -357,27 +233,10 @@ def _plain(member: Path) -> str:
     name = member.name
     for ending in (*_GENOTYPE_ENDINGS, ".bgen", ".vcf.gz", ".vcf", ".bcf"):
         name = name.removesuffix(ending)
-    return _plain_text(name)
-
-
-def _plain_text(text: str) -> str:
-    return "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in text)
+    return plain_text(name)
 
 
 def _genotype_files(path: Path) -> list[Path]:
     base = path.with_suffix("") if path.suffix in (".bed", ".pgen") else path
     found = [base.with_name(base.name + ending) for ending in _GENOTYPE_ENDINGS]
     return [file for file in dict.fromkeys([path, *found]) if file.is_file()]
-
-
-def _inside(path: Path) -> list[Path]:
-    """Give the files of a folder, or the file: a folder's own time says little."""
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-
-
-def _tables(out: Path, *companions: str) -> tuple[str, ...]:
-    return _names([out, sidecar_path(out), *(beside(out, name) for name in companions)])
-
-
-def _names(paths: Iterable[Path]) -> tuple[str, ...]:
-    return tuple(map(str, paths))

@@ -19,7 +19,8 @@ import yaml
 
 import pgs_trd
 from pgs_trd.errors import UsageError
-from pgs_trd.study.plan import PLAN_FILE, Job, Plan
+from pgs_trd.study.jobs import Job
+from pgs_trd.study.plan import PLAN_FILE, Plan
 from pgs_trd.study.site import ask_slurm
 
 NO_CLUSTER = "Could not establish a configuration source"
