@@ -118,7 +118,7 @@ def run(
         typer.Option(
             "--steps",
             help="Some of scores,phenotype,covariates,association,progression,sensitivity,report; "
-            "what the others make has to be there.",
+            "what the others make has to be there. Of sensitivity also classes,within,bias alone.",
         ),
     ] = None,
     profile: Annotated[

@@ -15,6 +15,7 @@ from pgs_trd.study.bias import ESTIMATES
 from pgs_trd.study.people import covariate_options, makes_covariates
 from pgs_trd.study.scatter import list_strata
 from pgs_trd.study.sections import StudyConfig
+from pgs_trd.study.sensitivity import CLASSES_MADE, class_options, refit_options
 from pgs_trd.study.study_files import StudyFiles
 
 _OF_SCORES = ("palindromes", "missing", "min_overlap", "by", "scale", "male_x", "p_thresholds")
@@ -91,7 +92,12 @@ def _expected(config: StudyConfig, files: StudyFiles) -> Iterator[tuple[Path, di
     logistic = config.models.of_logistic | shared | {"contrasts": config.contrasts}
     yield files.models / "association.parquet", logistic
     yield files.models / "progression.parquet", config.models.of_cox | shared
+    pooled = {"method": config.models.meta_method}
     for name in ("association_meta", "progression_meta"):
-        yield files.models / f"{name}.parquet", {"method": config.models.meta_method}
+        yield files.models / f"{name}.parquet", pooled
+    if config.sensitivity.has_definitions:
+        yield files.sensitivity / CLASSES_MADE, class_options(config)
+        yield files.sensitivity / "association.parquet", refit_options(config)
+        yield files.sensitivity / "association_meta.parquet", pooled
     if config.bias.panel:
         yield files.sensitivity / ESTIMATES, config.bias.model_dump()

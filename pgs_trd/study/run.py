@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal, get_args
 
+import pandas as pd
+
 from pgs_trd.errors import UsageError
 from pgs_trd.provenance import describe_run, dump_description
 from pgs_trd.report import render_report
@@ -27,7 +29,12 @@ from pgs_trd.study.made_with import check_made_with, versions_made_with
 from pgs_trd.study.people import make_covariates, makes_covariates, with_made_covariates
 from pgs_trd.study.results import collect_results
 from pgs_trd.study.sections import StudyConfig
-from pgs_trd.study.sensitivity import repeat_under, repeat_within
+from pgs_trd.study.sensitivity import (
+    classify_under,
+    repeat_under,
+    repeat_within,
+    write_phenotypes,
+)
 from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.tables import read_table, write_table, write_text
 
@@ -36,6 +43,8 @@ Step = Literal[
     "scores", "phenotype", "covariates", "association", "progression", "sensitivity", "report"
 ]
 STEPS: tuple[Step, ...] = get_args(Step)
+Piece = Literal["classes", "within", "bias"]
+"""Pieces of the step `sensitivity` that a job does alone, where others fit the models."""
 
 
 def run_study(
@@ -44,7 +53,7 @@ def run_study(
     threads: int | None = None,
     memory_mb: int | None = None,
     progress: Progress | None = None,
-    steps: Sequence[Step] | None = None,
+    steps: Sequence[Step | Piece] | None = None,
 ) -> Path:
     """Run a study and give the path of its report.
 
@@ -61,7 +70,9 @@ def run_study(
         Called with the name of a step and the share of it that is done.
     steps
         Some of the steps, whatever their order here; what the others make has to be there.
-        Default: all.
+        Default: all. Of `sensitivity` also "classes", "within" or "bias" alone: the classes
+        under other definitions for models that `associate` fits, the estimates within groups,
+        the bias panel.
 
     Raises
     ------
@@ -73,11 +84,22 @@ def run_study(
     """
     config = study if isinstance(study, StudyConfig) else check_study(Path(study))
     chosen = STEPS if steps is None else steps
-    if unknown := sorted(set(chosen) - set(STEPS)):
-        raise UsageError(f"no step {', '.join(unknown)}: the steps are {', '.join(STEPS)}")
     run = _Run(config, threads, memory_mb, progress or _ignore)
-    work = (run.score, run.phenotype, run.choose, run.associate, run.follow, run.repeat, run.finish)
-    for name, do in zip(STEPS, work, strict=True):
+    work: dict[Step | Piece, Callable[[], object]] = {
+        "scores": run.score,
+        "phenotype": run.phenotype,
+        "covariates": run.choose,
+        "association": run.associate,
+        "progression": run.follow,
+        "sensitivity": run.repeat,
+        "classes": run.classify,
+        "within": run.fit_within,
+        "bias": run.examine,
+        "report": run.finish,
+    }
+    if unknown := sorted(set(chosen) - set(work)):
+        raise UsageError(f"no step {', '.join(unknown)}: the steps are {', '.join(STEPS)}")
+    for name, do in work.items():
         if name in chosen:
             do()
     return run.files.report / "report.html"
@@ -190,12 +212,28 @@ class _Run:
             return
         self.progress("sensitivity", 0.0)
         if wanted.has_definitions:
-            repeat_under(self.config, self.files, threads=self.threads, memory_mb=self.memory_mb)
-        if wanted.within is not None:
-            repeat_within(self.config, self.files, wanted.within, threads=self.threads)
+            repeat_under(self.config, self.files, self._classes(), threads=self.threads)
+        self.fit_within()
+        self.examine()
+        self.progress("sensitivity", 1.0)
+
+    def classify(self) -> None:
+        if self.config.sensitivity.has_definitions:
+            write_phenotypes(self.files, self._classes())
+
+    def _classes(self) -> dict[str, pd.DataFrame]:
+        return classify_under(
+            self.config, self.files, threads=self.threads, memory_mb=self.memory_mb
+        )
+
+    def fit_within(self) -> None:
+        if self.config.sensitivity.within is not None:
+            column = self.config.sensitivity.within
+            repeat_within(self.config, self.files, column, threads=self.threads)
+
+    def examine(self) -> None:
         if self.config.bias.panel:
             examine_bias(self.config, self.files, threads=self.threads, memory_mb=self.memory_mb)
-        self.progress("sensitivity", 1.0)
 
     def _pool(self, name: str, by: tuple[str, ...]) -> None:
         meta_step(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pgs_trd.ehr import build_trials, open_codelists, open_ehr
-from pgs_trd.errors import DataError
 from pgs_trd.models import associate, meta_analyse
-from pgs_trd.phenotype import Definition, Phenotype, classify_grid, load_definition, load_grid
+from pgs_trd.phenotype import Definition, classify_grid, load_definition, load_grid
 from pgs_trd.provenance import describe_run, write_sidecar
-from pgs_trd.steps.models import read_scores
+from pgs_trd.steps.models import meta_step, read_scores, write_estimates
+from pgs_trd.steps.phenotype_options import plain_options
 from pgs_trd.study.sections import StudyConfig
 from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.study.summaries import CLASSES
 from pgs_trd.tables import read_table, write_table
+
+CLASSES_MADE = "classes.parquet"
+OF_THE_MODELS = ("person_id", "phenotype", "is_mdd")
+POOLED_BY = ("definition", "contrast", "score")
 
 
 def choose_definitions(config: StudyConfig) -> list[Definition]:
@@ -28,15 +33,28 @@ def choose_definitions(config: StudyConfig) -> list[Definition]:
     return chosen
 
 
-def repeat_under(
-    config: StudyConfig, files: StudyFiles, *, threads: int | None, memory_mb: int | None
-) -> None:
-    """Classify everybody and fit the models under each definition; write what comes out.
+def class_options(config: StudyConfig) -> dict[str, Any]:
+    """Give what decides everybody's class under each definition, as it stands in the sidecar."""
+    return {
+        "definitions": {one.id: one.hash for one in choose_definitions(config)},
+        "codelists": open_codelists(config.records.codelists).hashes,
+        **config.trials.of_building,
+        **plain_options(config.trials.gates),
+    }
 
-    Writes into ``sensitivity/``: `association.parquet`, one row a definition, stratum,
-    contrast and score; `association_meta.parquet`, pooled over strata; `classes.parquet`,
-    people by their class under each definition; `definitions.tsv`. A definition
-    that leaves no cases or no controls in any stratum has no estimates.
+
+def classify_under(
+    config: StudyConfig, files: StudyFiles, *, threads: int | None, memory_mb: int | None
+) -> dict[str, pd.DataFrame]:
+    """Classify everybody under each definition; write who is of which class.
+
+    Writes into ``sensitivity/``: `classes.parquet`, people by their class under each
+    definition; `definitions.tsv`.
+
+    Returns
+    -------
+    dict
+        By definition what the models read: person_id, phenotype, is_mdd.
     """
     ehr = open_ehr(
         config.records.source,
@@ -47,27 +65,64 @@ def repeat_under(
     )
     trials = config.trials.gates.apply(ehr, build_trials(ehr, **config.trials.of_building))
     definitions = choose_definitions(config)
-    classified = classify_grid(ehr, trials, definitions)
+    classified = {
+        name: one.table[list(OF_THE_MODELS)]
+        for name, one in classify_grid(ehr, trials, definitions).items()
+    }
+    path = files.sensitivity / CLASSES_MADE
+    write_table(_classes(classified), path)
+    write_table(_describe(definitions, classified), path.with_name("definitions.tsv"))
+    write_sidecar(describe_run("classes", class_options(config), []), path)
+    return classified
+
+
+def phenotype_part(files: StudyFiles, definition: str) -> Path:
+    """Give where the classes under one definition lie for jobs that fit its models."""
+    return files.sensitivity / "parts" / f"phenotype.{definition}.parquet"
+
+
+def write_phenotypes(files: StudyFiles, classified: Mapping[str, pd.DataFrame]) -> None:
+    """Write the classes under each definition as a table of its own."""
+    for name, table in classified.items():
+        write_table(table, phenotype_part(files, name))
+
+
+def repeat_under(
+    config: StudyConfig,
+    files: StudyFiles,
+    classified: Mapping[str, pd.DataFrame],
+    *,
+    threads: int | None,
+) -> None:
+    """Fit the models under each definition; write what comes out.
+
+    Writes into ``sensitivity/``: `association.parquet`, one row a definition, stratum,
+    contrast and score; `association_meta.parquet`, pooled over strata. A definition
+    that leaves no cases or no controls has rows with a status.
+    """
+    asked = refit_options(config)
     covariates, scores = read_table(config.covariates.file), read_scores(files.scores)
-    contrasts = config.sensitivity.contrasts or config.contrasts[:1]
-    parts = [
-        part
-        for name, phenotype in classified.items()
-        for contrast in contrasts
-        for part in _associate(name, phenotype, scores, covariates, config, contrast)
-    ]
-    folder = files.sensitivity
-    if parts:
-        association = pd.concat(parts, ignore_index=True)
-        by = ("definition", "contrast", "score")
-        pooled = meta_analyse(association, by=by, method=config.models.meta_method)
-        write_table(association, folder / "association.parquet")
-        write_table(pooled, folder / "association_meta.parquet")
-    write_table(_classes(classified), folder / "classes.parquet")
-    write_table(_describe(definitions, classified), folder / "definitions.tsv")
-    options = config.sensitivity.model_dump() | {"contrasts": contrasts}
-    inputs = [config.covariates.file, files.scores]
-    write_sidecar(describe_run("sensitivity", options, inputs), folder / "classes.parquet")
+    association = associate(classified, scores, covariates, part=True, threads=threads, **asked)
+    out = files.sensitivity / "association.parquet"
+    inputs = {
+        "phenotype": [files.sensitivity / CLASSES_MADE],
+        "scores": [files.scores],
+        "covariates": [config.covariates.file],
+    }
+    write_estimates("associate", {"": association}, out, asked, inputs)
+    method, pooled = config.models.meta_method, out.with_name("association_meta.parquet")
+    meta_step(out, pooled, by=POOLED_BY, method=method)
+
+
+def refit_options(config: StudyConfig) -> dict[str, Any]:
+    """Give the options of `associate` for models that are fitted again."""
+    return {
+        "contrasts": config.sensitivity.contrasts or config.contrasts[:1],
+        "covariate_columns": config.covariates.columns,
+        "stratum": config.covariates.stratum,
+        "strata": config.covariates.strata,
+        **config.models.of_logistic,
+    }
 
 
 def repeat_within(
@@ -80,14 +135,7 @@ def repeat_within(
     interaction.
     """
     chosen = config.covariates
-    asked: dict[str, Any] = {
-        "contrasts": config.sensitivity.contrasts or config.contrasts[:1],
-        "covariate_columns": chosen.columns,
-        "stratum": chosen.stratum,
-        "strata": chosen.strata,
-        "threads": threads,
-        **config.models.of_logistic,
-    }
+    asked = refit_options(config) | {"threads": threads}
     phenotype = read_table(files.records / "phenotype.parquet")
     covariates, scores = read_table(chosen.file), read_scores(files.scores)
     method = config.models.meta_method
@@ -103,43 +151,19 @@ def repeat_within(
         write_sidecar(describe_run("sensitivity", asked | {"within": column}, inputs), path)
 
 
-def _associate(
-    name: str,
-    phenotype: Phenotype,
-    scores: pd.DataFrame,
-    covariates: pd.DataFrame,
-    config: StudyConfig,
-    contrast: str,
-) -> list[pd.DataFrame]:
-    """Fit the models of one definition; nothing if no stratum has cases and controls."""
-    chosen = config.covariates
-    try:
-        estimates = associate(
-            phenotype.table,
-            scores,
-            covariates,
-            contrasts=[contrast],
-            covariate_columns=chosen.columns,
-            stratum=chosen.stratum,
-            strata=chosen.strata,
-            **config.models.of_logistic,
-        )
-    except DataError:
-        return []
-    return [estimates.assign(definition=name)]
-
-
-def _classes(classified: Mapping[str, Phenotype]) -> pd.DataFrame:
-    first = next(iter(classified.values())).table
+def _classes(classified: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    first = next(iter(classified.values()))
     columns: dict[str, Any] = {"person_id": first["person_id"]}
-    columns |= {name: one.table["phenotype"].to_numpy() for name, one in classified.items()}
+    columns |= {name: table["phenotype"].to_numpy() for name, table in classified.items()}
     return pd.DataFrame(columns)
 
 
-def _describe(definitions: list[Definition], classified: Mapping[str, Phenotype]) -> pd.DataFrame:
+def _describe(
+    definitions: list[Definition], classified: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
     rows = []
     for one in definitions:
-        counts = classified[one.id].table["phenotype"].value_counts()
+        counts = classified[one.id]["phenotype"].value_counts()
         rows.append(
             {
                 "definition": one.id,

@@ -165,6 +165,10 @@ def test_run_study__records_the_versions_that_its_results_were_made_with(
         ("contrasts", ["trd_vs_none"], "association.parquet was made .*: contrasts changed"),
         ("models", {"meta_method": "dl", "min_events_per_parameter": 0},
          "association_meta.parquet was made .*: method changed"),
+        ("sensitivity", {"definitions": ["kim2020"]},
+         "classes.parquet was made .*: definitions changed"),
+        ("sensitivity", {"grid": "grid", "contrasts": ["trd_vs_none"]},
+         "association.parquet was made .*: contrasts changed"),
     ],
 )  # fmt: skip
 def test_run_study__records_no_options_that_results_were_not_made_with(
@@ -174,8 +178,9 @@ def test_run_study__records_no_options_that_results_were_not_made_with(
     record = finished / "results" / "study.json"
     before = record.read_bytes()
     changed = finished / "changed_steps.yaml"
-    study = yaml.safe_load((finished / "study.yaml").read_text()) | {key: value}
+    study = yaml.safe_load((finished / "study.yaml").read_text())
     del study["sensitivity"]
+    study |= {key: value}
     changed.write_text(yaml.safe_dump(study))
 
     with pytest.raises(UsageError, match=told):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
-from pgs_trd.report import disclose
+from pgs_trd.report import disclose, render_report
 from pgs_trd.study import load_config
 from pgs_trd.study.further import within_table
 from pgs_trd.study.results import collect_results
-from pgs_trd.study.sensitivity import choose_definitions, repeat_within
+from pgs_trd.study.sensitivity import choose_definitions, repeat_under, repeat_within
 from pgs_trd.study.study_files import StudyFiles
 from pgs_trd.tables import read_table
 
@@ -56,6 +58,30 @@ def test_sensitivity__leaves_out_a_stratum_without_cases_and_goes_on(finished: P
         read_table(finished / "results" / "sensitivity" / "association.parquet")["definition"]
     )
     assert len(pooled) == pooled["definition"].nunique() * 61
+
+
+def test_sensitivity__keeps_a_definition_without_cases_as_rows_with_a_status(
+    finished: Path, tmp_path: Path
+):
+    """Rows that were not there would be missed by nobody; the report is written all the same."""
+    config = load_config(finished / "study.yaml")
+    files = StudyFiles(tmp_path / "results")
+    shutil.copytree(finished / "results", files.output)
+    main = read_table(files.records / "phenotype.parquet")[["person_id", "phenotype", "is_mdd"]]
+    nobody = main.assign(phenotype=main["phenotype"].replace("trd", "neither"))
+
+    repeat_under(config, files, {"adequate2": main, "grid_t1_r1": nobody}, threads=1)
+
+    table = read_table(files.sensitivity / "association.parquet")
+    assert table["definition"].value_counts().to_dict() == {"adequate2": 183, "grid_t1_r1": 183}
+    without = table[table["definition"] == "grid_t1_r1"]
+    assert set(without["status"]) <= {"no_events", "no_complete_cases"}
+    assert (without["n_cases"] == 0).all()
+    results = collect_results(config, files)
+    pooled = results.sensitivity.set_index("definition")
+    assert set(pooled.loc["grid_t1_r1", "status"]) == {"no_estimates"}
+    page = render_report(results, tmp_path / "report", threshold=20, round_to=1)
+    assert "nan" not in re.sub(r"<[^>]*>", " ", page.read_text()).lower().split()
 
 
 def test_within__gives_estimates_by_sex_and_the_test_of_their_difference(
