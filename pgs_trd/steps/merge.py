@@ -30,6 +30,8 @@ from pgs_trd.tables import read_table
 OF_MODELS = ("associate", "progression")
 LISTED = ("strata", "contrasts")
 """Options of which each part has some; the whole has all of them."""
+OF_PEOPLE = ("scores", "covariates")
+"""Files that are the same for all models of a stratum; classes differ between definitions."""
 
 
 def merge_step(
@@ -65,7 +67,8 @@ def merge_estimates_step(parts: Sequence[Path], out: Path) -> pd.DataFrame:
     UsageError
         If there is no such file.
     DataError
-        If a part is none, or they do not belong together.
+        If a part is none, or they do not belong together: options differ, a row is in two
+        of them, or a stratum's scores or covariates are of different files.
     """
     if not parts:
         raise UsageError("no parts to merge")
@@ -74,7 +77,9 @@ def merge_estimates_step(parts: Sequence[Path], out: Path) -> pd.DataFrame:
     companions = [name for name in PROGRESSION_COMPANIONS if beside(parts[0], name).is_file()]
     named = [beside(path, name) for path in parts for name in companions]
     check_outputs(out, [*parts, *named], companions=PROGRESSION_COMPANIONS)
-    made = {"": stack_estimates([read_table(path) for path in parts])}
+    tables = [read_table(path) for path in parts]
+    made = {"": stack_estimates(tables)}
+    _check_people(dict(zip(parts, tables, strict=True)), facts)
     if "definition" not in made[""].columns:
         refuse_nothing_to_estimate(made[""])
     for name in companions:
@@ -112,6 +117,26 @@ def _check_parts(facts: Mapping[Path, Mapping[str, Any]]) -> None:
             faults.append(f"{path.name}: made by another version of pgs-trd")
     if faults:
         raise DataError(join_faults(f"{len(facts)} parts", faults))
+
+
+def _check_people(
+    tables: Mapping[Path, pd.DataFrame], facts: Mapping[Path, Mapping[str, Any]]
+) -> None:
+    """Refuse parts that know a stratum's people by other scores or covariates than another does."""
+    known: dict[str, tuple[Path, set[tuple[str, str]]]] = {}
+    faults = []
+    for path, table in tables.items():
+        described = facts[path]["inputs"]
+        read = {(one["role"], one["checksum"]) for one in described if one["role"] in OF_PEOPLE}
+        for stratum in table["stratum"].unique():
+            other, its = known.setdefault(stratum, (path, read))
+            if odd := sorted({role for role, _ in read ^ its}):
+                faults.append(
+                    f"{path.name}: {' and '.join(odd)} of {stratum} are of another file than "
+                    f"those of {other.name}"
+                )
+    if faults:
+        raise DataError(join_faults(f"{len(facts)} parts of different studies", faults))
 
 
 def _union(lists: Iterable[Sequence[str] | None]) -> list[str] | None:

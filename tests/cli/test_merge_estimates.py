@@ -135,6 +135,35 @@ def test_merge__stacks_progression_and_the_tables_beside_it(tables, fit, run_cli
     assert_frame_equal(*map(read_table, tests), rtol=1e-9)
 
 
+def test_merge__refuses_a_part_of_another_study(tables, fit, run_cli, tmp_path):
+    """Another definition of the same people is none; other covariates of a stratum are."""
+    one = associate(fit, tables, "one", "--strata", "EUR", "--contrasts", CONTRASTS[0], "--part")
+    people = read_table(tables / "covariates.tsv")
+    people["birth_year"] += people["birth_year"] % 2
+    people.to_csv(tmp_path / "covariates.tsv", sep="\t", index=False)
+
+    def of_other(stratum: str) -> Path:
+        out = tmp_path / f"{stratum}.parquet"
+        outcome = run_cli(
+            "associate", "--phenotype", tables / "phenotype.parquet", "--scores",
+            tables / "scores.parquet", "--covariates", tmp_path / "covariates.tsv",
+            "--covariate-columns", "birth_year", "--strata", stratum, "--contrasts", CONTRASTS[1],
+            "--out", out, "--part",
+        )  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        return out
+
+    outcome = run_cli("merge", one, of_other("EUR"), "--out", tmp_path / "merged.parquet")
+
+    assert outcome.code == 3
+    assert (
+        "EUR.parquet: covariates of EUR are of another file than those of one.parq" in outcome.err
+    )
+    assert not (tmp_path / "merged.parquet").exists()
+    # Each stratum's people may lie in files of their own.
+    assert len(read_table(merged(run_cli, [one, of_other("AFR")]))) == 10
+
+
 def test_merge__refuses_estimates_that_do_not_belong_together(tables, fit, run_cli, tmp_path):
     """A row twice, other options, a whole among parts, or nothing to estimate at all."""
     part = associate(fit, tables, "part", "--strata", "EUR", "--part")
