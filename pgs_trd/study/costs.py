@@ -21,7 +21,7 @@ SNAKEMAKE_MB = 256
 """Snakemake runs inside of a job's allocation, beside the command."""
 LEAST_MINUTES, MEMORY_STEP = 20, 100
 """Of any job: a slow disk may take longer to read from than the work does."""
-LEAST_MB = {"phenotype": 2000, "sensitivity": 2000}
+LEAST_MB = {"phenotype": 2000, "sensitivity": 2000, "classes": 2000}
 """Room for DuckDB, which makes use of what it is told and lays on disk what is beyond."""
 _AS = {
     "score_part": "score",
@@ -29,6 +29,10 @@ _AS = {
     "progression_part": "progression",
     "stack_association": "meta",
     "stack_progression": "meta",
+    "classes": "sensitivity",
+    "sensitivity_part": "sensitivity",
+    "stack_sensitivity": "meta",
+    "meta_sensitivity": "meta",
 }
 """Stages whose jobs do the work of another one, or part of it."""
 GROWS_WITH: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -57,6 +61,11 @@ GROWS_WITH: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sensitivity": {
         "cpu": ("one", "record_rows", "classes", "sums", "definition_fits"),
         "memory": ("one", "people", "classes", "sums"),
+        "disk": ("one", "classes"),
+    },
+    "classes": {
+        "cpu": ("one", "record_rows", "classes"),
+        "memory": ("one", "people", "classes"),
         "disk": ("one", "classes"),
     },
     "report": dict.fromkeys(KINDS, ("one", "people", "sums")),
@@ -171,7 +180,7 @@ def quantities(stage: str, kind: str, size: Size) -> dict[str, float]:
         "cox_fits": people * scores * columns,
         "definition_fits": people * scores * columns * size.definitions,
     }
-    names = GROWS_WITH[_AS.get(stage, stage)][kind]
+    names = GROWS_WITH[stage if stage in GROWS_WITH else _AS[stage]][kind]
     return {f"calls_{size.form}" if name == "calls" else name: amounts[name] for name in names}
 
 

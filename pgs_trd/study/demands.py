@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,7 @@ def estimate_jobs(jobs: Sequence[Job], size: Size) -> list[Cost | None]:
     """
     n_of_stage = Counter(job.stage for job in jobs)
     n_of_calls = Counter(_calls(job) for job in jobs if job.stage == "score_part")
+    n_batches = n_of_stage["sensitivity_part"]
     costs: list[Cost | None] = []
     for job in jobs:
         if job.stage == "score_part":
@@ -83,6 +84,11 @@ def estimate_jobs(jobs: Sequence[Job], size: Size) -> list[Cost | None]:
             variants = count_genotypes(calls)[1] or size.variants // size.parts
             part = part_of(size, variants=variants, batches=n_of_calls[calls])
             costs.append(job_cost(job.stage, part))
+        elif n_batches and job.stage in ("sensitivity", "sensitivity_part"):
+            # Beside jobs of batches, what is left has models of the main definition only.
+            n_shares = n_batches if job.stage == "sensitivity_part" else size.definitions
+            own = replace(size, definitions=-(-size.definitions // n_shares))
+            costs.append(job_cost(job.stage, own))
         elif not is_measured(job.stage):
             costs.append(None)
         else:

@@ -24,7 +24,7 @@ from pgs_trd.study.jobs import (
     plain_text,
     table_files,
 )
-from pgs_trd.study.model_jobs import list_repeated, model_jobs, sensitivity_job
+from pgs_trd.study.model_jobs import model_jobs, sensitivity_jobs
 from pgs_trd.study.people import makes_covariates, with_made_covariates
 from pgs_trd.study.scatter import Scatter, scatter_study
 from pgs_trd.study.sections import StudyConfig
@@ -96,8 +96,8 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     """Plan a study: one job a step, and more where it is large or its genotypes are many files.
 
     Scoring is one job a genotype file and batch of weight files, models are one a stratum and
-    contrast, as `scatter_study` decides. Of genotypes, weights and records only headers
-    are read. What the jobs write is what `run_study` writes.
+    contrast, or a batch of definitions, as `scatter_study` decides. Of genotypes, weights and
+    records only headers are read. What the jobs write is what `run_study` writes.
 
     Parameters
     ----------
@@ -121,8 +121,7 @@ def plan_study(config: StudyConfig, study: Path) -> Plan:
     models = model_jobs(config, files, scatter)
     made = _covariate_jobs(given, files, study)
     jobs = [*scoring, phenotype, *made, *models]
-    if list_repeated(config, files):
-        jobs.append(sensitivity_job(config, files, study, phenotype))
+    jobs += sensitivity_jobs(config, files, study, phenotype, scatter)
     jobs.append(_report_job(config, files, study, jobs))
     size = measure_size(config)
     costs = estimate_jobs(jobs, size)

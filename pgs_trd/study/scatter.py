@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from pgs_trd.steps.inputs import list_weight_files
 from pgs_trd.study.sections import Covariates, StudyConfig
+from pgs_trd.study.sensitivity import choose_definitions, repeated_contrasts
 from pgs_trd.tables import read_table
+
+T = TypeVar("T")
 
 MOST_SUMS = 2**27
 """People times scores of one scoring job: some 3 GB."""
@@ -33,11 +37,15 @@ class Scatter:
         Weight files that are scored together.
     strata, contrasts
         What has models in a job of its own; one None each where all are in one job.
+    definitions
+        Ids of the definitions whose models are fitted together; none where the sensitivity
+        analyses are one job, or have no definitions.
     """
 
     batches: tuple[tuple[Path, ...], ...]
     strata: tuple[str | None, ...]
     contrasts: tuple[str | None, ...]
+    definitions: tuple[tuple[str, ...], ...] = ()
 
     @property
     def splits_models(self) -> bool:
@@ -57,13 +65,29 @@ def scatter_study(config: StudyConfig) -> Scatter:
     most = config.jobs.weight_files
     if most is None:
         most = min(MOST_FILES, max(1, MOST_SUMS // (n_people * n_scores_a_file)))
-    n_fits = n_people * len(weights) * n_scores_a_file * len(config.contrasts)
-    splits = config.jobs.models == "each" or (config.jobs.models == "auto" and n_fits > MOST_FITS)
+    n_a_model = n_people * len(weights) * n_scores_a_file
+    splits = _splits(config, n_a_model * len(config.contrasts))
     strata: Sequence[str | None] = (None,)
     if splits and chosen.stratum is not None:
         strata = chosen.strata or list_strata(chosen)
     contrasts: Sequence[str | None] = config.contrasts if splits else (None,)
-    return Scatter(_cut(weights, most), tuple(strata), tuple(contrasts))
+    definitions = _cut_definitions(config, n_a_model * len(repeated_contrasts(config)))
+    return Scatter(_cut(weights, most), tuple(strata), tuple(contrasts), definitions)
+
+
+def _splits(config: StudyConfig, n_fits: int) -> bool:
+    asked = config.jobs.models
+    return asked == "each" or (asked == "auto" and n_fits > MOST_FITS)
+
+
+def _cut_definitions(config: StudyConfig, n_fits: int) -> tuple[tuple[str, ...], ...]:
+    """Cut the definitions of the sensitivity analyses, each of so many fits, if they are many."""
+    if not config.sensitivity.has_definitions:
+        return ()
+    names = list(dict.fromkeys(one.id for one in choose_definitions(config)))
+    if not _splits(config, n_fits * len(names)):
+        return ()
+    return _cut(names, 1 if config.jobs.models == "each" else max(1, MOST_FITS // n_fits))
 
 
 def list_strata(covariates: Covariates) -> list[str]:
@@ -74,8 +98,8 @@ def list_strata(covariates: Covariates) -> list[str]:
     return sorted({str(label) for label in labels})
 
 
-def _cut(weights: Sequence[Path], most: int) -> tuple[tuple[Path, ...], ...]:
+def _cut(items: Sequence[T], most: int) -> tuple[tuple[T, ...], ...]:
     """Cut a list into as few pieces as will do, of about the same length."""
-    n_pieces = -(-len(weights) // most)
-    ends = [len(weights) * number // n_pieces for number in range(n_pieces + 1)]
-    return tuple(tuple(weights[a:b]) for a, b in pairwise(ends))
+    n_pieces = -(-len(items) // most)
+    ends = [len(items) * number // n_pieces for number in range(n_pieces + 1)]
+    return tuple(tuple(items[a:b]) for a, b in pairwise(ends))

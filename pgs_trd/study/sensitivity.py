@@ -114,10 +114,15 @@ def repeat_under(
     meta_step(out, pooled, by=POOLED_BY, method=method)
 
 
+def repeated_contrasts(config: StudyConfig) -> list[str]:
+    """Give the contrasts whose models are fitted again."""
+    return config.sensitivity.contrasts or config.contrasts[:1]
+
+
 def refit_options(config: StudyConfig) -> dict[str, Any]:
     """Give the options of `associate` for models that are fitted again."""
     return {
-        "contrasts": config.sensitivity.contrasts or config.contrasts[:1],
+        "contrasts": repeated_contrasts(config),
         "covariate_columns": config.covariates.columns,
         "stratum": config.covariates.stratum,
         "strata": config.covariates.strata,

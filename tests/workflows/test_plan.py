@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,10 @@ from pgs_trd.simulate import Biobank
 from pgs_trd.study import run_study, scatter
 from pgs_trd.study.commands import write_dsub, write_shell, write_slurm_arrays
 from pgs_trd.study.config import load_config
+from pgs_trd.study.costs import read_constants
 from pgs_trd.study.plan import Plan, plan_study
 from pgs_trd.study.scatter import scatter_study
+from pgs_trd.study.sensitivity import choose_definitions
 from pgs_trd.study.site import examine_site
 from pgs_trd.study.workflow import (
     describe_progress,
@@ -119,6 +122,84 @@ def test_plan_study__cuts_scores_and_models_where_the_study_file_says(study: Pat
     assert "associate" not in stages
 
 
+def test_plan_study__cuts_definitions_where_the_study_file_says(study: Path, tmp_path: Path):
+    """Classes once, the models of each definition apart, what is of the main one beside."""
+    definitions = {"definitions": ["fabbri2021", "kim2020"], "within": "sex"}
+    plan = _changed(study, tmp_path, jobs={"models": "each"}, sensitivity=definitions)
+    stages = plan.stages()
+
+    names = ("adequate2", "fabbri2021", "kim2020")
+    (classes,), parts = stages["classes"], stages["sensitivity_part"]
+    (stack,), (meta,) = stages["stack_sensitivity"], stages["meta_sensitivity"]
+    (rest,) = stages["sensitivity"]
+    assert classes.command[-2:] == ("--steps", "classes")
+    assert [job.name for job in parts] == [f"{n}-{name}" for n, name in enumerate(names, start=1)]
+    for job, name in zip(parts, names, strict=True):
+        (file,) = [path for path in classes.outputs if f".{name}." in path]
+        assert f"--phenotype {name}={file} --contrasts trd_vs_responsive --scores" in job.line()
+        assert " --part " in job.line()
+    assert stack.command[2:5] == tuple(job.outputs[0] for job in parts)
+    assert "--by definition,contrast,score --method fixed" in meta.line()
+    assert rest.command[-2:] == ("--steps", "within,bias")
+    made = {Path(path).name for path in stack.outputs + meta.outputs}
+    assert made == {f"association{name}.parquet{end}" for name in ("", "_meta")
+                    for end in ("", ".json")}  # fmt: skip
+    # Records are read in one job, and nothing that it does not need holds it up.
+    assert not set(classes.inputs) & {path for job in plan.jobs for path in job.outputs}
+
+
+def test_plan_study__makes_the_same_tables_whether_definitions_are_cut(study: Path, tmp_path: Path):
+    """But for the parts, what jobs of a cluster leave is what one job leaves."""
+    whole = _changed(study, tmp_path, jobs={"models": "one"})
+    cut = _changed(study, tmp_path, jobs={"models": "each"})
+
+    def made(plan: Plan) -> set[str]:
+        paths = {path for job in plan.jobs for path in job.outputs}
+        return {path for path in paths if "/sensitivity/" in path and "/parts/" not in path}
+
+    assert made(cut) == made(whole)
+    assert len(made(whole)) == 9
+    assert "sensitivity_part" not in whole.stages()
+
+
+def test_plan_study__refuses_an_id_that_a_command_line_would_split(study: Path, tmp_path: Path):
+    """NAME=FILE of `a=b` would be a definition `a` of a file that nobody has."""
+    text = (files("pgs_trd.phenotype") / "definitions" / "kim2020.yaml").read_text("utf-8")
+    own = study.parent / "own.yaml"
+    own.write_text(re.sub(r"(?m)^id: .*$", "id: a=b", text))
+    sensitivity = {"definitions": ["own.yaml"]}
+
+    with pytest.raises(UsageError, match=r"definition 'a=b': an id with '=' or '/'"):
+        _changed(study, tmp_path, sensitivity=sensitivity, jobs={"models": "each"})
+    plan = _changed(study, tmp_path, sensitivity=sensitivity, jobs={"models": "one"})
+    (job,) = plan.stages()["sensitivity"]
+    assert str(own) in job.inputs
+
+
+def test_plan_study__prices_each_part_by_its_definitions(study: Path, tmp_path: Path):
+    """A part holds its own definitions, the job of classes those of all and no scores."""
+    grid = {"grid": "grid"}
+    whole = _changed(study, tmp_path, jobs={"models": "one"}, sensitivity=grid)
+    cut = _changed(study, tmp_path, jobs={"models": "each"}, sensitivity=grid)
+    costs = {job.stage: cost for job, cost in zip(cut.jobs, cut.costs, strict=True)}
+    assert all(cost is not None for cost in costs.values())
+    constants = read_constants()["stages"]["sensitivity"]["memory"]
+    people, n_scores = whole.size.people / 1e6, 3
+
+    assert whole.size.definitions == 16
+    assert costs["classes"].memory_mb == pytest.approx(
+        constants["one"] + constants["classes"] * people * 16
+    )
+    assert costs["sensitivity_part"].memory_mb == pytest.approx(
+        constants["one"] + constants["classes"] * people + constants["sums"] * people * n_scores
+    )
+    assert costs["sensitivity_part"].cpu_seconds < costs["classes"].cpu_seconds
+    assert costs["sensitivity"].cpu_seconds == costs["sensitivity_part"].cpu_seconds
+    assert costs["meta_sensitivity"] == costs["meta"]
+    (job,) = cut.stages()["classes"]
+    assert job.mem_mb >= 2000
+
+
 def test_scatter_study__cuts_what_is_large(study: Path, monkeypatch: pytest.MonkeyPatch):
     """500 people and 3 scores are one job a stage; a thousand times that is not."""
     config = load_config(study)
@@ -132,6 +213,30 @@ def test_scatter_study__cuts_what_is_large(study: Path, monkeypatch: pytest.Monk
     assert [len(batch) for batch in large.batches] == [1, 2]
     assert large.strata == ("AFR", "EAS", "EUR")
     assert large.contrasts == ("trd_vs_responsive", "trd_vs_none", "mdd_vs_none")
+
+
+def test_scatter_study__puts_as_many_definitions_into_a_job_as_it_can_hold(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """500 people and 3 scores are 1,500 fits a definition and contrast; the grid has 16."""
+    config = load_config(study)
+    sensitivity = config.sensitivity.model_copy(update={"definitions": None, "grid": "grid"})
+    config = config.model_copy(update={"sensitivity": sensitivity})
+
+    def cut(most: int, **changes: object) -> list[int]:
+        monkeypatch.setattr(scatter, "MOST_FITS", most)
+        chosen = config.sensitivity.model_copy(update=changes)
+        found = scatter_study(config.model_copy(update={"sensitivity": chosen})).definitions
+        names = [name for batch in found for name in batch]
+        assert names == ([one.id for one in choose_definitions(config)] if found else [])
+        return [len(batch) for batch in found]
+
+    assert cut(16 * 1_500) == []
+    assert cut(16 * 1_500 - 1) == [8, 8]
+    assert cut(6 * 1_500) == [5, 5, 6]
+    assert cut(6 * 1_500, contrasts=["trd_vs_none", "mdd_vs_none"]) == [2, 3, 3, 2, 3, 3]
+    assert cut(10) == [1] * 16
+    assert cut(10, definitions=None, grid=None) == []
 
 
 def test_plan_study__hands_every_option_of_the_study_to_a_command(study: Path, tmp_path: Path):
@@ -304,7 +409,8 @@ def test_rules__ask_for_resources_and_leave_logs_and_benchmarks():
 
     models = {"associate", "associate_part", "stack_association",
               "progression", "progression_part", "stack_progression", "meta"}  # fmt: skip
-    others = {"score_part", "merge", "score", "covariates", "phenotype", "sensitivity", "report"}
+    others = {"score_part", "merge", "score", "covariates", "phenotype", "report", "sensitivity",
+              "classes", "sensitivity_part", "stack_sensitivity", "meta_sensitivity"}  # fmt: skip
     assert set(by_name) == models | others
     for name, body in by_name.items():
         for part in ("threads:", "mem_mb=", "runtime=", "log:", "benchmark:", "shell:"):

@@ -1,27 +1,3 @@
-if has("sensitivity"):
-
-    rule sensitivity:
-        input:
-            inputs("sensitivity"),
-        output:
-            outputs("sensitivity"),
-        log:
-            "logs/sensitivity.log",
-        benchmark:
-            "benchmarks/sensitivity.tsv"
-        conda:
-            "../envs/pgs-trd.yaml"
-        threads: threads("sensitivity")
-        resources:
-            mem_mb=memory("sensitivity"),
-            runtime=minutes("sensitivity"),
-        params:
-            command=command("sensitivity"),
-            version=PLAN["version"],
-        shell:
-            "{params.command} --threads {threads} --mem-mb {resources.mem_mb} 2> {log:q}"
-
-
 rule report:
     input:
         inputs("report"),
