@@ -303,7 +303,8 @@ class Jobs(Section):
     weight_files
         Most weight files of a scoring job; None is as many as some 3 GB of memory allow.
     models
-        One job for all models, one each stratum and contrast, or that where it is large.
+        One job for all models; one each stratum and contrast, and each definition of the
+        sensitivity analyses; or that where they are many, with some definitions a job.
     """
 
     weight_files: int | None = Field(default=None, ge=1)
