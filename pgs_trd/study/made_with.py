@@ -15,8 +15,14 @@ from pgs_trd.study.bias import ESTIMATES
 from pgs_trd.study.people import covariate_options, makes_covariates
 from pgs_trd.study.scatter import list_strata
 from pgs_trd.study.sections import StudyConfig
-from pgs_trd.study.sensitivity import CLASSES_MADE, class_options, refit_options
+from pgs_trd.study.sensitivity import (
+    CLASSES_MADE,
+    choose_definitions,
+    class_options,
+    refit_options,
+)
 from pgs_trd.study.study_files import StudyFiles
+from pgs_trd.tables import read_table
 
 _OF_SCORES = ("palindromes", "missing", "min_overlap", "by", "scale", "male_x", "p_thresholds")
 
@@ -27,7 +33,8 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
     Raises
     ------
     UsageError
-        If a table is not there, or its step had other options than the study has now.
+        If a table is not there, its step had other options than the study has now, or
+        estimates of a definition are missing.
     """
     for table, options in _expected(config, files):
         made_with = _read_sidecar(table)["options"]
@@ -41,6 +48,18 @@ def check_made_with(config: StudyConfig, files: StudyFiles) -> None:
                 f"{table.name} was made with other options: {', '.join(changed)} changed since. "
                 "Run its step again"
             )
+    if config.sensitivity.has_definitions:
+        _check_definitions(config, files.sensitivity / "association.parquet")
+
+
+def _check_definitions(config: StudyConfig, table: Path) -> None:
+    """Refuse estimates that parts of some definitions were stacked to, or of other ones."""
+    found = set(read_table(table)["definition"])
+    if odd := sorted(found ^ {one.id for one in choose_definitions(config)}):
+        raise UsageError(
+            f"{table.name} in {table.parent} has other definitions than the study: "
+            f"{', '.join(odd)} are in one of the two only. Run its step again"
+        )
 
 
 def versions_made_with(config: StudyConfig, files: StudyFiles) -> dict[str, str]:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from pandas.testing import assert_frame_equal
 
+from pgs_trd.errors import UsageError
 from pgs_trd.report import disclose, render_report
 from pgs_trd.study import load_config
 from pgs_trd.study.further import within_table
+from pgs_trd.study.made_with import check_made_with
 from pgs_trd.study.results import collect_results
 from pgs_trd.study.sensitivity import choose_definitions, repeat_under, repeat_within
 from pgs_trd.study.study_files import StudyFiles
-from pgs_trd.tables import read_table
+from pgs_trd.tables import read_table, write_table
 
 
 def test_sensitivity__under_the_main_definition_is_the_main_analysis(finished: Path):
@@ -82,6 +85,20 @@ def test_sensitivity__keeps_a_definition_without_cases_as_rows_with_a_status(
     assert set(pooled.loc["grid_t1_r1", "status"]) == {"no_estimates"}
     page = render_report(results, tmp_path / "report", threshold=20, round_to=1)
     assert "nan" not in re.sub(r"<[^>]*>", " ", page.read_text()).lower().split()
+
+
+def test_check_made_with__misses_a_definition_that_was_not_gathered(finished: Path, tmp_path: Path):
+    """A part forgotten by hand would be a definition that nobody looked at."""
+    config = load_config(finished / "study.yaml")
+    files = StudyFiles(tmp_path / "results")
+    shutil.copytree(finished / "results", files.output)
+    check_made_with(config, files)
+    path = files.sensitivity / "association.parquet"
+    table = read_table(path)
+    write_table(table[table["definition"] != "grid_t2_r1"], path)
+
+    with pytest.raises(UsageError, match=r"than the study: grid_t2_r1 are in one of the two"):
+        check_made_with(config, files)
 
 
 def test_within__gives_estimates_by_sex_and_the_test_of_their_difference(
