@@ -8,9 +8,10 @@
  * variants, any number of threads, any block size and any machine.
  *
  * Genotypes are never unpacked: a few variants together make an index into a
- * table of their possible sums. The tables of a group of variants fit in the
- * first-level cache; the sums of a tile of people fit in the second. Dosages are
- * packed to codes a tile at a time, and what their fractions add comes on top.
+ * table of their possible sums, of 32 bits where they fit and of 64 elsewhere. The
+ * tables of a group of variants fit in the first-level cache; the sums of a tile of
+ * people fit in the second. Dosages are packed to codes a tile at a time, and what
+ * their fractions add comes on top.
  *
  * The work is written down once, in the headers beside this file, and compiled
  * for three sets of machine instructions; callers say which. All functions take
@@ -38,19 +39,21 @@ enum {
     QUAD_BYTES = 256,     /* packed bytes a row in a tile, one score */
     TRIPLES = 8,          /* threes of variants in a group, many scores: 32 KiB of tables */
     GROUP = 3 * TRIPLES,  /* variants in a group */
-    COLUMNS = 64,         /* scores a pass */
-    TILE = 8192,          /* people in a tile at most, and always a multiple of 64 */
-    TILE_SUMS = 65536,    /* sums in a tile: 512 KiB */
+    GROUPS = 43,          /* of which the index is kept: a block of 1,024 variants */
+    CHUNK = 16,           /* columns whose sums are added at once */
+    TILE = 2048,          /* people in a tile, a multiple of 64: 256 KiB of sums of a chunk */
     PACKED_BYTES = TILE / 4,
+    STEP_COLUMNS = 64,    /* columns to which fractions are added at once */
     PREFETCH_ROWS = 16
 };
 
 struct scratch {
     alignas(64) uint64_t triples[TRIPLES * 64 * 8];
-    uint64_t index[TILE];
+    uint64_t sums[TILE * CHUNK];
+    uint64_t index[GROUPS * TILE];
     uint8_t codes[GROUP * PACKED_BYTES];
     uint32_t fractions[TILE];
-    alignas(64) uint64_t steps[GROUP * 2 * COLUMNS];
+    alignas(64) uint64_t steps[GROUP * 2 * STEP_COLUMNS];
 };
 
 /* ---- the same functions for each set of instructions ------------------------ */
@@ -116,10 +119,12 @@ struct path {
                         Py_ssize_t, Py_ssize_t);
     void (*score_dosages_single)(const uint16_t *, Py_ssize_t, Py_ssize_t, const int64_t *,
                                  uint64_t *, Py_ssize_t, Py_ssize_t);
-    void (*add_group)(const uint8_t *, Py_ssize_t, Py_ssize_t, const int64_t *, Py_ssize_t,
-                      Py_ssize_t, uint64_t *, Py_ssize_t, struct scratch *);
-    void (*add_dosage_group)(const uint16_t *, Py_ssize_t, Py_ssize_t, const int64_t *, Py_ssize_t,
-                             Py_ssize_t, uint64_t *, Py_ssize_t, struct scratch *);
+    void (*find_narrow)(const int64_t *, Py_ssize_t, Py_ssize_t, uint8_t *);
+    void (*index_triples)(const uint8_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, uint64_t *);
+    void (*index_dosages)(const uint16_t *, Py_ssize_t, Py_ssize_t, const int64_t *, Py_ssize_t,
+                          uint64_t *, Py_ssize_t, uint64_t *, struct scratch *);
+    void (*add_chunk)(const int64_t *, Py_ssize_t, Py_ssize_t, const uint8_t *, Py_ssize_t,
+                      Py_ssize_t, struct scratch *);
     void (*fill_table)(int64_t *, const int64_t *, const double *, const double *, const int64_t *,
                        Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t);
 };
@@ -127,7 +132,8 @@ struct path {
 #define PATH_ROW(name)                                                                         \
     {                                                                                          \
         #name, count_rows_##name, count_dosages_##name, score_quads_##name,                    \
-            score_dosages_single_##name, add_group_##name, add_dosage_group_##name,            \
+            score_dosages_single_##name, find_narrow_##name, index_triples_##name,             \
+            index_dosages_##name, add_chunk_##name,                                            \
             fill_table_##name                                                                  \
     }
 
@@ -159,42 +165,70 @@ static int score_one(const struct path *path, const struct genotypes *g, const i
         return 0;
     }
 #ifdef X86_PATHS
-    if (path->add_group == add_group_avx512 && fits_limbs(table, g->n_rows))
+    if (path->add_chunk == add_chunk_avx512 && fits_limbs(table, g->n_rows))
         return score_wide(g->codes, stride, g->n_rows, table, sums, g->start, g->end);
 #endif
     path->score_quads(g->codes, stride, g->n_rows, table, sums, g->start, g->end);
     return 0;
 }
 
+/* Add the sums of a chunk of columns to those of all. */
+static void fold(const uint64_t *chunk, Py_ssize_t columns, uint64_t *sums, Py_ssize_t n_columns,
+                 Py_ssize_t n_people)
+{
+    for (Py_ssize_t i = 0; i < n_people; i++, chunk += columns, sums += n_columns)
+        for (Py_ssize_t c = 0; c < columns; c++)
+            sums[c] += chunk[c];
+}
+
+/* Add what rows [first, first + n_rows), at most GROUPS groups, contribute to a tile. */
+static void score_tile(const struct path *path, const struct genotypes *g, Py_ssize_t first,
+                       Py_ssize_t n_rows, const int64_t *table, const uint8_t *fits,
+                       Py_ssize_t n_columns, uint64_t *sums, Py_ssize_t person,
+                       Py_ssize_t n_people, struct scratch *scratch)
+{
+    const Py_ssize_t stride = (g->n_people + 3) / 4;
+    for (Py_ssize_t row = 0; row < n_rows; row += GROUP) {
+        const Py_ssize_t n = n_rows - row < GROUP ? n_rows - row : GROUP;
+        uint64_t *index = scratch->index + row / GROUP * TILE;
+        if (g->dosages)
+            path->index_dosages(g->dosages + (first + row) * g->n_people + person, g->n_people, n,
+                                table + 4 * row * n_columns, n_columns, sums, n_people, index,
+                                scratch);
+        else
+            path->index_triples(g->codes + (first + row) * stride + person / 4, stride, n,
+                                (n_people + 3) / 4, index);
+    }
+    for (Py_ssize_t column = 0; column < n_columns; column += CHUNK) {
+        const Py_ssize_t columns = n_columns - column < CHUNK ? n_columns - column : CHUNK;
+        memset(scratch->sums, 0, sizeof(uint64_t) * (size_t)(n_people * columns));
+        path->add_chunk(table + column, n_rows, n_columns, fits + column / 8, columns, n_people,
+                        scratch);
+        fold(scratch->sums, columns, sums + column, n_columns, n_people);
+    }
+}
+
 static int score_many(const struct path *path, const struct genotypes *g, const int64_t *table,
                       Py_ssize_t n_columns, uint64_t *sums)
 {
-    const Py_ssize_t stride = (g->n_people + 3) / 4;
-    const Py_ssize_t fitting = TILE_SUMS / (n_columns < COLUMNS ? n_columns : COLUMNS) / 64 * 64;
-    const Py_ssize_t tile = fitting < TILE ? fitting : TILE;
     struct scratch *scratch = aligned_alloc(64, sizeof(struct scratch));
-    if (!scratch)
+    uint8_t *fits = malloc((size_t)((g->n_rows / GROUP + 1) * (n_columns / 8)));
+    if (!scratch || !fits) {
+        free(scratch);
+        free(fits);
         return -1;
-    for (Py_ssize_t person = g->start; person < g->end; person += tile) {
-        const Py_ssize_t n_people = g->end - person < tile ? g->end - person : tile;
-        for (Py_ssize_t column = 0; column < n_columns; column += COLUMNS) {
-            const Py_ssize_t left = n_columns - column;
-            for (Py_ssize_t row = 0; row < g->n_rows; row += GROUP) {
-                const Py_ssize_t n_rows = g->n_rows - row < GROUP ? g->n_rows - row : GROUP;
-                const int64_t *entries = table + 4 * row * n_columns + column;
-                uint64_t *s = sums + person * n_columns + column;
-                const Py_ssize_t columns = left < COLUMNS ? left : COLUMNS;
-                if (g->dosages)
-                    path->add_dosage_group(g->dosages + row * g->n_people + person, g->n_people,
-                                           n_rows, entries, n_columns, columns, s, n_people,
-                                           scratch);
-                else
-                    path->add_group(g->codes + row * stride + person / 4, stride, n_rows, entries,
-                                    n_columns, columns, s, n_people, scratch);
-            }
-        }
     }
+    path->find_narrow(table, g->n_rows, n_columns, fits);
+    for (Py_ssize_t person = g->start; person < g->end; person += TILE)
+        for (Py_ssize_t row = 0; row < g->n_rows; row += GROUPS * GROUP) {
+            const Py_ssize_t left = g->n_rows - row;
+            score_tile(path, g, row, left < GROUPS * GROUP ? left : GROUPS * GROUP,
+                       table + 4 * row * n_columns, fits + row / GROUP * (n_columns / 8),
+                       n_columns, sums + person * n_columns, person,
+                       g->end - person < TILE ? g->end - person : TILE, scratch);
+        }
     free(scratch);
+    free(fits);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 typedef uint64_t PATH(words) __attribute__((vector_size(8 * LANES), may_alias));
 typedef uint64_t PATH(loose) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 typedef uint16_t PATH(shorts) __attribute__((vector_size(8 * LANES)));
+typedef uint32_t PATH(ints) __attribute__((vector_size(8 * LANES), may_alias));
 
 /* The 16-bit integers at `from`, a word each. */
 static inline __attribute__((always_inline)) WORDS PATH(widen)(const void *from)
@@ -127,9 +128,9 @@ static void PATH(score_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_
 
 /* ---- many scores: three variants make an index into 64 rows of eight sums --- */
 
-/* Write which of the 64 rows each person needs, a byte for each of the eight
- * triples of a group: of 8 * LANES people, person 8l + b has its eight bytes in
- * index[LANES * b + l]. Eight people are spread over the bytes of a word, then
+/* Write four times which of the 64 rows each person needs, a byte for each of the
+ * eight triples of a group: of 8 * LANES people, person 8l + b has its eight bytes
+ * in index[LANES * b + l]. Eight people are spread over the bytes of a word, then
  * eight words are transposed. */
 static inline __attribute__((always_inline)) void
 PATH(index_block)(const uint8_t *const *rows, Py_ssize_t byte, uint64_t *index)
@@ -143,7 +144,7 @@ PATH(index_block)(const uint8_t *const *rows, Py_ssize_t byte, uint64_t *index)
             x = (x | x << 12) & UINT64_C(0x000F000F000F000F);
             code[v] = (x | x << 6) & UINT64_C(0x0303030303030303);
         }
-        r[t] = code[0] | code[1] << 2 | code[2] << 4;
+        r[t] = code[0] << 2 | code[1] << 4 | code[2] << 6;
     }
 #define SWAP(a, b, shift, mask)                                   \
     {                                                             \
@@ -187,7 +188,7 @@ static void PATH(index_triples)(const uint8_t *codes, Py_ssize_t stride, Py_ssiz
 }
 
 /* The 64 sums of each triple, for eight columns. */
-static void PATH(fill_triples)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
+static void PATH(fill_wide)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
                                uint64_t *triples)
 {
     static const int64_t zero[8];
@@ -210,40 +211,148 @@ static void PATH(fill_triples)(const int64_t *table, Py_ssize_t n_rows, Py_ssize
         }
 }
 
-/* Add the rows that `index` names to eight columns of the sums. */
-static void PATH(add_triples)(const uint64_t *triples, const uint64_t *index, uint64_t *sums,
-                              Py_ssize_t n_columns, Py_ssize_t n_people)
+/* The eight bytes of person i in what index_block wrote. */
+static inline __attribute__((always_inline)) uint64_t PATH(rows_of)(const uint64_t *index,
+                                                                   Py_ssize_t i)
 {
-    for (Py_ssize_t i = 0; i < n_people; i += 8) {
-        const uint64_t *of_eight =
-            index + i / (8 * LANES) * (8 * LANES) + ((i >> 3) & (LANES - 1));
-        const Py_ssize_t n = n_people - i < 8 ? n_people - i : 8;
-        for (Py_ssize_t b = 0; b < n; b++) {
-            const uint64_t w = of_eight[LANES * b];
-            LOOSE *s = (LOOSE *)(sums + (i + b) * n_columns);
-#define ROW(t) ((const WORDS *)(triples + 512 * (t) + 8 * ((w >> (8 * (t))) & 63)))[k]
-            for (int k = 0; k < 8 / LANES; k++) {
-                WORDS x = ROW(0) + ROW(1), y = s[k] + ROW(2);
-                x += ROW(3);
-                y += ROW(4);
-                x += ROW(5);
-                y += ROW(6);
-                x += ROW(7);
-                s[k] = x + y;
-            }
+    const Py_ssize_t block = i & ~(Py_ssize_t)(8 * LANES - 1);
+    return index[block + LANES * (i & 7) + ((i >> 3) & (LANES - 1))];
+}
+
+/* Add the rows that `index` names to eight columns of the sums. */
+static void PATH(add_wide)(const uint64_t *triples, const uint64_t *index, uint64_t *sums,
+                           Py_ssize_t n_columns, Py_ssize_t n_people)
+{
+    for (Py_ssize_t i = 0; i < n_people; i++) {
+        const uint64_t rows = PATH(rows_of)(index, i);
+        WORDS *s = (WORDS *)(sums + i * n_columns);
+#define ROW(t) ((const WORDS *)(triples + 512 * (t) + 2 * ((rows >> (8 * (t))) & 255)))[k]
+        for (int k = 0; k < 8 / LANES; k++) {
+            WORDS x = ROW(0) + ROW(1), y = s[k] + ROW(2);
+            x += ROW(3);
+            y += ROW(4);
+            x += ROW(5);
+            y += ROW(6);
+            x += ROW(7);
+            s[k] = x + y;
+        }
 #undef ROW
+    }
+}
+
+/* ---- the same with sums of 32 bits, where those of a whole group fit --------- */
+
+/* fits[group][c / 8]: whether no sum of the group's rows passes 31 bits in the
+ * eight columns from c. */
+static void PATH(find_narrow)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
+                              uint8_t *fits)
+{
+    const int64_t limit = INT32_MAX;
+    for (Py_ssize_t first = 0; first < n_rows; first += GROUP)
+        for (Py_ssize_t column = 0; column < n_columns; column += 8) {
+            int64_t total[8] = {0}, any = 0;
+            for (Py_ssize_t row = first; row < n_rows && row < first + GROUP; row++) {
+                const int64_t *entry = table + 4 * row * n_columns + column;
+                int64_t most[8] = {0};
+                for (int code = 0; code < 4; code++, entry += n_columns)
+                    for (int c = 0; c < 8; c++) {
+                        const int64_t size = entry[c] < 0 ? -entry[c] : entry[c];
+                        most[c] = size > most[c] ? size : most[c];
+                    }
+                for (int c = 0; c < 8; c++)
+                    total[c] += most[c] < limit ? most[c] : limit + 1;
+            }
+            for (int c = 0; c < 8; c++)
+                any |= total[c] > limit;
+            *fits++ = !any;
+        }
+}
+
+/* The 64 sums of each triple, for sixteen columns: triples[t][k][64], a register each. */
+static void PATH(fill_narrow)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
+                              PATH(ints) *triples)
+{
+    static const int64_t zero[CHUNK];
+    for (int t = 0; t < TRIPLES; t++)
+        for (int column = 0; column < CHUNK; column += 2 * LANES, triples += 64) {
+            PATH(ints) entry[3][4];
+            for (int v = 0; v < 3; v++)
+                for (int code = 0; code < 4; code++) {
+                    const Py_ssize_t row = 3 * t + v;
+                    const int64_t *e =
+                        row < n_rows ? table + (4 * row + code) * n_columns + column : zero;
+                    __builtin_prefetch(e + 4 * GROUP * n_columns, 0, 2);
+                    uint32_t low[2 * LANES];
+                    for (int k = 0; k < 2 * LANES; k++)
+                        low[k] = (uint32_t)e[k];
+                    memcpy(&entry[v][code], low, sizeof low);
+                }
+            for (int i = 0; i < 16; i++) {
+                const PATH(ints) two = entry[0][i & 3] + entry[1][i >> 2];
+                for (int code = 0; code < 4; code++)
+                    triples[16 * code + i] = two + entry[2][code];
+            }
+        }
+}
+
+/* The lower or upper half of the 32-bit integers, with their signs, as 64-bit ones. */
+static inline __attribute__((always_inline)) WORDS PATH(extend)(PATH(ints) x, const int upper)
+{
+#if LEVEL == 2
+    return (WORDS)_mm512_cvtepi32_epi64(upper ? _mm512_extracti64x4_epi64((__m512i)x, 1)
+                                              : _mm512_castsi512_si256((__m512i)x));
+#elif LEVEL == 1
+    return (WORDS)_mm256_cvtepi32_epi64(upper ? _mm256_extracti128_si256((__m256i)x, 1)
+                                              : _mm256_castsi256_si128((__m256i)x));
+#else
+    WORDS words;
+    for (int k = 0; k < LANES; k++)
+        words[k] = (uint64_t)(int64_t)(int32_t)x[upper * LANES + k];
+    return words;
+#endif
+}
+
+/* As add_wide, for sixteen columns. */
+static void PATH(add_narrow)(const PATH(ints) *triples, const uint64_t *index, uint64_t *sums,
+                             Py_ssize_t n_people)
+{
+    enum { REGISTERS = CHUNK / (2 * LANES), REGISTER_BYTES = 8 * LANES };
+    for (Py_ssize_t i = 0; i < n_people; i++) {
+        const uint64_t rows = PATH(rows_of)(index, i);
+        WORDS *s = (WORDS *)(sums + i * CHUNK);
+        PATH(ints) x[REGISTERS] = {{0}};
+        for (int t = 0; t < TRIPLES; t++) {
+            const char *row = (const char *)(triples + 64 * REGISTERS * t) +
+                              REGISTER_BYTES / 4 * ((rows >> (8 * t)) & 255);
+            for (int k = 0; k < REGISTERS; k++)
+                x[k] += *(const PATH(ints) *)(row + 64 * REGISTER_BYTES * k);
+        }
+        for (int k = 0; k < REGISTERS; k++) {
+            s[2 * k] += PATH(extend)(x[k], 0);
+            s[2 * k + 1] += PATH(extend)(x[k], 1);
         }
     }
 }
 
-/* Add what one group of variants contributes to one tile of people. */
-static void PATH(add_group)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
-                            const int64_t *table, Py_ssize_t n_columns, Py_ssize_t columns,
-                            uint64_t *sums, Py_ssize_t n_people, struct scratch *scratch)
+/* Add what some groups of variants contribute to some columns, CHUNK or eight, of
+ * the sums of a tile: sums[person][columns]. `index` and `fits` are the groups'. */
+static void PATH(add_chunk)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
+                            const uint8_t *fits, Py_ssize_t columns, Py_ssize_t n_people,
+                            struct scratch *scratch)
 {
-    PATH(index_triples)(codes, stride, n_rows, (n_people + 3) / 4, scratch->index);
-    for (Py_ssize_t column = 0; column < columns; column += 8) {
-        PATH(fill_triples)(table + column, n_rows, n_columns, scratch->triples);
-        PATH(add_triples)(scratch->triples, scratch->index, sums + column, n_columns, n_people);
+    const uint64_t *index = scratch->index;
+    for (Py_ssize_t row = 0; row < n_rows; row += GROUP, index += TILE, fits += n_columns / 8) {
+        const Py_ssize_t n = n_rows - row < GROUP ? n_rows - row : GROUP;
+        const int64_t *entries = table + 4 * row * n_columns;
+        if (columns == CHUNK && fits[0] && fits[1]) {
+            PATH(ints) *triples = (PATH(ints) *)scratch->triples;
+            PATH(fill_narrow)(entries, n, n_columns, triples);
+            PATH(add_narrow)(triples, index, scratch->sums, n_people);
+            continue;
+        }
+        for (Py_ssize_t column = 0; column < columns; column += 8) {
+            PATH(fill_wide)(entries + column, n, n_columns, scratch->triples);
+            PATH(add_wide)(scratch->triples, index, scratch->sums + column, columns, n_people);
+        }
     }
 }

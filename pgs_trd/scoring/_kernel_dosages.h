@@ -204,10 +204,11 @@ PATH(add_fractions)(const int n, const uint16_t *dosages, Py_ssize_t n_all,
     }
 }
 
-/* Add what one group of rows contributes to one tile of people. */
-static void PATH(add_dosage_group)(const uint16_t *dosages, Py_ssize_t n_all, Py_ssize_t n_rows,
-                                   const int64_t *table, Py_ssize_t n_columns, Py_ssize_t columns,
-                                   uint64_t *sums, Py_ssize_t n_people, struct scratch *scratch)
+/* Write which sums the dosages of a group need when they are rounded down, and add
+ * their fractions to all columns of the sums. */
+static void PATH(index_dosages)(const uint16_t *dosages, Py_ssize_t n_all, Py_ssize_t n_rows,
+                                const int64_t *table, Py_ssize_t n_columns, uint64_t *sums,
+                                Py_ssize_t n_people, uint64_t *index, struct scratch *scratch)
 {
     int any = 0;
     for (int row = 0; row < n_rows; row++)
@@ -217,19 +218,21 @@ static void PATH(add_dosage_group)(const uint16_t *dosages, Py_ssize_t n_all, Py
             any = 1;
             PATH(mark_fractions)(dosages + row * n_all, n_people, row, scratch->fractions);
         }
-    PATH(add_group)(scratch->codes, PACKED_BYTES, n_rows, table, n_columns, columns, sums, n_people,
-                    scratch);
-    if (!any)
-        return;
-    PATH(fill_steps)(table, n_rows, n_columns, columns, scratch->steps);
-    const Py_ssize_t at_once = WORDS_AT_ONCE * LANES;
-    Py_ssize_t column = 0;
-    for (; column + at_once <= columns; column += at_once)
-        PATH(add_fractions)(WORDS_AT_ONCE, dosages, n_all, scratch->fractions,
-                            scratch->steps + column, columns, sums + column, n_columns, n_people);
-    for (; column < columns; column += 8)
-        PATH(add_fractions)(8 / LANES, dosages, n_all, scratch->fractions, scratch->steps + column,
-                            columns, sums + column, n_columns, n_people);
+    PATH(index_triples)(scratch->codes, PACKED_BYTES, n_rows, (n_people + 3) / 4, index);
+    for (Py_ssize_t column = 0; any && column < n_columns; column += STEP_COLUMNS) {
+        const Py_ssize_t left = n_columns - column;
+        const Py_ssize_t columns = left < STEP_COLUMNS ? left : STEP_COLUMNS;
+        const Py_ssize_t at_once = WORDS_AT_ONCE * LANES;
+        Py_ssize_t k = 0;
+        PATH(fill_steps)(table + column, n_rows, n_columns, columns, scratch->steps);
+        for (; k + at_once <= columns; k += at_once)
+            PATH(add_fractions)(WORDS_AT_ONCE, dosages, n_all, scratch->fractions,
+                                scratch->steps + k, columns, sums + column + k, n_columns,
+                                n_people);
+        for (; k < columns; k += 8)
+            PATH(add_fractions)(8 / LANES, dosages, n_all, scratch->fractions, scratch->steps + k,
+                                columns, sums + column + k, n_columns, n_people);
+    }
 }
 
 /* ---- tables ----------------------------------------------------------------- */

@@ -23,7 +23,7 @@ from pgs_trd.scoring.plan import (
     FloatArray,
     Missing,
     Scale,
-    choose_shift,
+    choose_shifts,
     find_fault,
     plan_file,
 )
@@ -255,7 +255,7 @@ def _match_all(
         give_back()
         match = matcher.match(file, number)
         summary = match.summary.assign(status="ok") if is_part else match.summary
-        shifts = [choose_shift(file.effects[:, k], scale) for k in range(len(file.names))]
+        shifts = choose_shifts(file.effects, scale)
         faults = [find_fault(file, shift, scale) for shift in shifts]
         if any(faults):
             summary = _fail(summary, faults, is_part=is_part)

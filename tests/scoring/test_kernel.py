@@ -83,11 +83,63 @@ def test_score_codes__equals_a_plain_sum_of_table_entries(path, n_columns, size)
 
 
 @pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=25)
+@given(size=sizes, bits=st.lists(st.integers(1, 40), min_size=9, max_size=9))
+def test_score_codes__adds_the_same_with_sums_of_32_bits_or_64(path, size, bits):
+    """Sums of 24 rows are added in 32 bits where they fit; columns and groups differ in that."""
+    rng = np.random.default_rng(size["seed"])
+    n_people, n_rows, n_columns = size["n_people"], 3 * size["n_rows"], 72
+    codes = draw_codes(rng, n_rows, n_people)
+    largest = np.repeat(2 ** np.array(bits), 8)
+    largest = np.where(np.arange(n_rows)[:, np.newaxis, np.newaxis] < 24, largest, largest[::-1])
+    table = rng.integers(-largest, largest, (n_rows, 4, n_columns), endpoint=True)
+    sums = np.zeros((n_people, n_columns), dtype=np.int64)
+
+    with Kernel(n_people, size["threads"], path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("total", [2**31 - 1, 2**31, 2**31 + 5, 2**33, 2**62])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_score_codes__does_not_overflow_32_bits_in_a_group_of_rows(path, total, sign):
+    """24 rows of which a code adds the most come to just what 31 bits hold, or more."""
+    n_people, n_rows = 100, 24
+    table = np.zeros((n_rows, 4, 16), dtype=np.int64)
+    table[:, 3] = sign * (total // n_rows)
+    table[0, 3] += sign * (total % n_rows)
+    codes = np.full((n_rows, n_people // 4), 0xFF, dtype=np.uint8)
+    sums = np.zeros((n_people, 16), dtype=np.int64)
+
+    with Kernel(n_people, 1, path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, sign * total)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_score_codes__takes_more_rows_than_it_indexes_at_once(path):
+    """The index of 43 groups of 24 rows is kept; a larger block is taken in parts."""
+    rng = np.random.default_rng(8)
+    n_people, n_rows = 70, 2 * 43 * 24 + 5
+    codes = draw_codes(rng, n_rows, n_people)
+    table = rng.integers(-(2**26), 2**26, (n_rows, 4, 24))
+    sums = np.zeros((n_people, 24), dtype=np.int64)
+
+    with Kernel(n_people, 1, path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("n_columns", [1, 8, 64])
 def test_score_codes__crosses_the_edges_of_tiles(path, n_columns):
-    """Tiles hold 1,024 people of 64 scores and 8,192 of eight; both are passed here."""
+    """Tiles hold 2,048 people; several are passed here."""
     rng = np.random.default_rng(5)
-    n_people, n_rows = 2 * 8192 + 77, 27
+    n_people, n_rows = 3 * 2048 + 77, 27
     codes = draw_codes(rng, n_rows, n_people)
     table = rng.integers(-(2**40), 2**40, (n_rows, 4, n_columns))
     sums = np.zeros((n_people, n_columns), dtype=np.int64)

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeBlock, open_genotypes, write_plink1
 from pgs_trd.scoring import score
+from pgs_trd.scoring.plan import MANY_WEIGHTS, WEIGHT_BITS, choose_shifts
 from pgs_trd.weights import Weights, read_weights
 
 ALLELES = np.array([["A", "G"], ["C", "A"], ["T", "C"], ["G", "T"]])
@@ -212,6 +213,40 @@ def test_score__refuses_weights_too_small_to_add_up():
 
     result = score(GenotypesInMemory(np.ones((1, 2))), make_weights(np.full((1, 1), 1e-270)))
     assert_allclose(result.scores["s0"], 1e-270, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", ["none", "standardize"])
+def test_score__many_weights_are_rounded_by_less_than_matters(scale):
+    """24 bits for the mean weight: 1e-7 of a standard deviation, whatever the few largest are."""
+    rng = np.random.default_rng(11)
+    n_rows, n_people = MANY_WEIGHTS * 5 // 4, 60  # a tenth of them zero
+    effects = rng.standard_normal((n_rows, 3)) * [1.0, 1e-100, 1e140]
+    effects[rng.random((n_rows, 3)) < 0.1] = 0.0
+    effects[:9, 2] *= 3000.0  # do not fit 32 bits with their neighbours
+    dosages = rng.binomial(2, rng.uniform(0.05, 0.95, (n_rows, 1)), (n_rows, n_people)) * 1.0
+    varying = dosages.std(axis=1) > 0
+    dosages, effects = dosages[varying], effects[varying]
+
+    result = score(GenotypesInMemory(dosages), make_weights(effects), scale=scale)
+
+    p = dosages.mean(axis=1, keepdims=True) / 2
+    spread = np.sqrt(2 * p * (1 - p)) if scale == "standardize" else 1.0
+    expected = ((dosages - (2 * p if scale == "standardize" else 0)) / spread).T @ effects
+    error = np.abs(result.scores.to_numpy() - expected) / expected.std(axis=0)
+    assert error.max() < 2e-7  # the largest of 180 errors whose deviation is 3e-8
+    assert error.max() > 1e-9  # else they were not rounded, and this test shows nothing
+
+
+def test_choose_shifts__few_weights_get_all_the_bits():
+    """One weight fewer than many: as fine as sums below 2**53 allow; zeros and NaN do not count."""
+    few = np.ones((MANY_WEIGHTS + 50, 1))
+    few[-51:-20], few[-20:] = 0.0, np.nan
+    many = few.copy()
+    many[-51] = 1.0
+
+    assert choose_shifts(few, "none") == [52 - 14]
+    assert choose_shifts(many, "none") == [WEIGHT_BITS - 1]
+    assert choose_shifts(many * 2.0**-300, "none") == [WEIGHT_BITS - 1 + 300]
 
 
 def test_score__a_score_that_cannot_be_added_up_does_not_stop_the_others():
