@@ -86,6 +86,7 @@ struct scratch {
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
 #include "_kernel_dosages.h"
+#include "_kernel_planes.h"
 #undef PATH
 #undef LEVEL
 #undef LANES
@@ -115,8 +116,8 @@ struct path {
     void (*count_codes)(const uint8_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, int64_t *);
     void (*count_dosages)(const uint16_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
                           int64_t *);
-    void (*score_quads)(const uint8_t *, Py_ssize_t, Py_ssize_t, const int64_t *, uint64_t *,
-                        Py_ssize_t, Py_ssize_t);
+    int (*score_codes_single)(const uint8_t *, Py_ssize_t, Py_ssize_t, const int64_t *, uint64_t *,
+                              Py_ssize_t, Py_ssize_t);
     void (*score_dosages_single)(const uint16_t *, Py_ssize_t, Py_ssize_t, const int64_t *,
                                  uint64_t *, Py_ssize_t, Py_ssize_t);
     void (*find_narrow)(const int64_t *, Py_ssize_t, Py_ssize_t, uint8_t *);
@@ -129,20 +130,19 @@ struct path {
                        Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t);
 };
 
-#define PATH_ROW(name)                                                                         \
+#define PATH_ROW(name, score_codes_single)                                                     \
     {                                                                                          \
-        #name, count_rows_##name, count_dosages_##name, score_quads_##name,                    \
+        #name, count_rows_##name, count_dosages_##name, score_codes_single,                    \
             score_dosages_single_##name, find_narrow_##name, index_triples_##name,             \
-            index_dosages_##name, add_chunk_##name,                                            \
-            fill_table_##name                                                                  \
+            index_dosages_##name, add_chunk_##name, fill_table_##name                          \
     }
 
 /* Each needs all that the one before it needs. */
 static const struct path paths[] = {
-    PATH_ROW(portable),
+    PATH_ROW(portable, score_quads_portable),
 #ifdef X86_PATHS
-    PATH_ROW(avx2),
-    PATH_ROW(avx512),
+    PATH_ROW(avx2, score_planes),
+    PATH_ROW(avx512, score_wide),
 #endif
 };
 
@@ -158,17 +158,10 @@ struct genotypes {
 static int score_one(const struct path *path, const struct genotypes *g, const int64_t *table,
                      uint64_t *sums)
 {
-    const Py_ssize_t stride = (g->n_people + 3) / 4;
-    if (g->dosages) {
-        path->score_dosages_single(g->dosages, g->n_people, g->n_rows, table, sums, g->start,
-                                   g->end);
-        return 0;
-    }
-#ifdef X86_PATHS
-    if (path->add_chunk == add_chunk_avx512 && fits_limbs(table, g->n_rows))
-        return score_wide(g->codes, stride, g->n_rows, table, sums, g->start, g->end);
-#endif
-    path->score_quads(g->codes, stride, g->n_rows, table, sums, g->start, g->end);
+    if (!g->dosages)
+        return path->score_codes_single(g->codes, (g->n_people + 3) / 4, g->n_rows, table, sums,
+                                        g->start, g->end);
+    path->score_dosages_single(g->dosages, g->n_people, g->n_rows, table, sums, g->start, g->end);
     return 0;
 }
 

@@ -102,9 +102,9 @@ static void PATH(index_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_
     }
 }
 
-static void PATH(score_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
-                              const int64_t *table, uint64_t *sums, Py_ssize_t start,
-                              Py_ssize_t end)
+static int PATH(score_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
+                             const int64_t *table, uint64_t *sums, Py_ssize_t start,
+                             Py_ssize_t end)
 {
     uint64_t quad[QUADS][256];
     uint8_t index[QUADS][4][QUAD_BYTES];
@@ -124,6 +124,7 @@ static void PATH(score_quads)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_
         for (Py_ssize_t i = 4 * byte; i < 4 * (byte + width) && i < end; i++)
             sums[i] += sum[i & 3][i / 4 - byte];
     }
+    return 0;
 }
 
 /* ---- many scores: three variants make an index into 64 rows of eight sums --- */

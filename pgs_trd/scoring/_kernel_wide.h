@@ -91,9 +91,12 @@ static void add_wide(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
     }
 }
 
+/* As score_quads, which does what passes the limbs. */
 static int score_wide(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
                       const int64_t *table, uint64_t *sums, Py_ssize_t start, Py_ssize_t end)
 {
+    if (!fits_limbs(table, n_rows))
+        return score_quads_avx512(codes, stride, n_rows, table, sums, start, end);
     const Py_ssize_t n_pairs = (n_rows + 1) / 2;
     int32_t *limbs = aligned_alloc(64, sizeof(int32_t) * 32 * (size_t)(n_pairs ? n_pairs : 1));
     if (!limbs)

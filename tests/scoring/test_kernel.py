@@ -151,6 +151,23 @@ def test_score_codes__crosses_the_edges_of_tiles(path, n_columns):
 
 
 @pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=50)
+@given(size=sizes, bits=st.integers(0, 60), least=st.sampled_from([0, -(2**60), 2**59]))
+def test_score_codes__one_score_of_small_entries_and_large(path, size, bits, least):
+    """One score is cut into as many bytes as its entries' spread needs, or not at all."""
+    rng = np.random.default_rng(size["seed"])
+    n_people, n_rows = size["n_people"], size["n_rows"]
+    codes = draw_codes(rng, n_rows, n_people)
+    table = least + rng.integers(0, 2**bits, (n_rows, 4, 1), endpoint=True)
+    sums = np.zeros((n_people, 1), dtype=np.int64)
+
+    with Kernel(n_people, size["threads"], path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), n_rows=st.integers(250, 530), fit=st.booleans())
 def test_score_codes__is_exact_for_the_largest_entries_of_one_score(path, seed, n_rows, fit):
