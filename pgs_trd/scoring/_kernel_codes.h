@@ -28,6 +28,11 @@ static inline __attribute__((always_inline)) WORDS PATH(widen)(const void *from)
 
 /* ---- counts ---------------------------------------------------------------- */
 
+/* Sixteen bytes, twice: what a shuffle of 256 bits chooses from. */
+#if LEVEL == 1
+#define SIXTEEN(...) _mm256_setr_epi8(__VA_ARGS__, __VA_ARGS__)
+#endif
+
 /* out[row][code]: how many of the people [start, end) have each code. */
 static void PATH(count_rows)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t n_rows,
                              Py_ssize_t start, Py_ssize_t end, int64_t *out)
@@ -52,6 +57,35 @@ static void PATH(count_rows)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_t
         n_high = _mm512_reduce_add_epi64(highs_sum);
         n_low = _mm512_reduce_add_epi64(lows_sum) - n_high;
         n_both = _mm512_reduce_add_epi64(boths_sum);
+#elif LEVEL == 1
+        /* Of the two codes of a nibble, how many have the low bit, the high bit, both. A byte
+         * holds the counts of 63 times two nibbles. */
+        const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+        const __m256i low_of = SIXTEEN(0, 1, 0, 1, 1, 2, 1, 2, 0, 1, 0, 1, 1, 2, 1, 2);
+        const __m256i high_of = SIXTEEN(0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 2, 2, 1, 1, 2, 2);
+        const __m256i both_of = SIXTEEN(0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 2);
+        __m256i lows_sum = zero, highs_sum = zero, boths_sum = zero;
+        while (left >= 128) {
+            __m256i lows = zero, highs = zero, boths = zero;
+            for (int k = 0; k < 63 && left >= 128; k++, left -= 128, p += 32) {
+                const __m256i word = _mm256_loadu_si256((const __m256i *)p);
+                const __m256i a = _mm256_and_si256(word, nibble);
+                const __m256i b = _mm256_and_si256(_mm256_srli_epi16(word, 4), nibble);
+#define FOUND(of) _mm256_add_epi8(_mm256_shuffle_epi8(of, a), _mm256_shuffle_epi8(of, b))
+                lows = _mm256_add_epi8(lows, FOUND(low_of));
+                highs = _mm256_add_epi8(highs, FOUND(high_of));
+                boths = _mm256_add_epi8(boths, FOUND(both_of));
+#undef FOUND
+            }
+            lows_sum = _mm256_add_epi64(lows_sum, _mm256_sad_epu8(lows, zero));
+            highs_sum = _mm256_add_epi64(highs_sum, _mm256_sad_epu8(highs, zero));
+            boths_sum = _mm256_add_epi64(boths_sum, _mm256_sad_epu8(boths, zero));
+        }
+        for (int k = 0; k < 4; k++) {
+            n_low += ((const int64_t *)&lows_sum)[k];
+            n_high += ((const int64_t *)&highs_sum)[k];
+            n_both += ((const int64_t *)&boths_sum)[k];
+        }
 #endif
         for (; left > 0; left -= 32, p += 8) {
             uint64_t word = 0;

@@ -350,11 +350,13 @@ def _add_up(
     *,
     is_small: bool,
 ) -> None:
-    """Add all blocks; with two threads or more the next is made ready while one is added."""
+    """Add all blocks; with two threads or more the next are read and made ready meanwhile."""
     n_people = len(genotypes.samples)
     done = n_uncalled = 0
     with Kernel(n_people, 1) as single, Kernel(n_people, threads) as kernel:
         blocks = genotypes.blocks(rows, block_size=block_size)
+        if threads > 1:
+            blocks = ahead(blocks)
         ready_blocks = (sums.prepare(single, block, rule) for block in blocks)
         for ready in ahead(ready_blocks) if threads > 1 else ready_blocks:
             if is_small and ready.n_missing:

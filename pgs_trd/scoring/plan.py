@@ -72,7 +72,9 @@ class FilePlan:
 
     def within(self, first: int, last: int) -> slice:
         """Give the part of the rows whose targets lie in [first, last]."""
-        start, end = np.searchsorted(self.targets, [first, last + 1])
+        # Of the type of `targets`, of which there would be a copy else.
+        ends = np.array([first, last + 1], dtype=self.targets.dtype)
+        start, end = np.searchsorted(self.targets, ends)
         return slice(int(start), int(end))
 
     def steps(self, part: slice | IntArray) -> FloatArray:

@@ -236,6 +236,18 @@ def test_count_codes__counts_what_bincount_counts(path, size):
 
 
 @pytest.mark.parametrize("path", PATHS)
+def test_count_codes__does_not_overflow_when_all_calls_are_alike(path):
+    """Counters of a byte hold 63 times four calls; here are 20,001 of each code."""
+    n_people = 20_001
+    codes = np.repeat(np.array([[0x00], [0x55], [0xAA], [0xFF]], dtype=np.uint8), 5001, axis=1)
+
+    with Kernel(n_people, 1, path=path) as kernel:
+        counts = kernel.count_codes(codes)
+
+    assert_array_equal(counts, n_people * np.eye(4, dtype=np.int64))
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("n_columns", [1, 8, 24, 64, 72])
 @settings(max_examples=10, deadline=None)
 @given(size=sizes, kind=st.sampled_from(["certain", "mixed", "fractional"]))
