@@ -268,50 +268,31 @@ static PyObject *decode_scan_vcf(PyObject *self, PyObject *args)
     return PyLong_FromSsize_t(done);
 }
 
-/* Read the calls of one line; alternatives are those wanted, a row of codes and ploidy each. */
-static PyObject *decode_decode_calls(PyObject *self, PyObject *args)
+static PyObject *decode_read_lines(PyObject *self, PyObject *args)
 {
     (void)self;
-    Py_buffer b[4];
-    long long start, end;
-    int key, n_alleles, half;
+    Py_buffer b[5];
+    int half;
     Py_ssize_t n_people;
-    if (!PyArg_ParseTuple(args, "y*LLiiiny*w*w*", b, &start, &end, &key, &n_alleles, &half,
-                          &n_people, b + 1, b + 2, b + 3))
+    if (!PyArg_ParseTuple(args, "y*y*inw*w*w*", b, b + 1, &half, &n_people, b + 2, b + 3, b + 4))
         return NULL;
-    const Py_ssize_t n_wanted = b[1].len, width = width_of(n_people);
-    int ok = check_size(b + 2, n_wanted * width, "codes") &&
-             check_size(b + 3, n_people, "ploidy");
-    if (ok && (start < 0 || end < start || end > b[0].len || key < 0 || n_people < 1 ||
-               n_alleles < 1 || n_alleles > 254)) {
-        PyErr_SetString(PyExc_ValueError, "holds more alleles or fewer bytes than can be read");
-        ok = 0;
-    }
-    uint8_t *scratch = ok ? malloc(3 * (size_t)n_people) : NULL;
-    if (ok && !scratch) {
-        PyErr_NoMemory();
-        ok = 0;
-    }
-    int is_haploid = 0;
-    if (ok) {
-        const char *fault;
-        uint8_t *first = scratch, *second = scratch + n_people, *copies = second + n_people;
+    const Py_ssize_t n_lines = b[1].len / (8 * CALLS);
+    const int ok = check_size(b + 1, n_lines * 8 * CALLS, "lines") &&
+                   check_size(b + 2, n_lines * width_of(n_people), "codes") &&
+                   check_size(b + 3, n_lines * n_people, "ploidy") &&
+                   check_size(b + 4, n_lines, "found");
+    uint8_t *scratch = ok ? malloc(3 * (size_t)n_people + 1) : NULL;
+    const char *fault = NULL;
+    if (scratch) {
         Py_BEGIN_ALLOW_THREADS
-        fault = read_calls(b[0].buf, start, end, key, n_alleles, half, n_people, first, second);
-        for (Py_ssize_t k = 0; k < n_wanted && !fault; k++) {
-            is_haploid |= count_alternative(first, second, n_people,
-                                            ((const uint8_t *)b[1].buf)[k], copies, b[3].buf);
-            pack_row(copies, n_people, (uint8_t *)b[2].buf + k * width);
-        }
+        fault = read_lines(b[0].buf, b[0].len, b[1].buf, n_lines, half, n_people, scratch,
+                           b[2].buf, b[3].buf, b[4].buf);
         Py_END_ALLOW_THREADS
-        if (fault) {
-            PyErr_SetString(PyExc_ValueError, fault);
-            ok = 0;
-        }
-    }
+    } else if (ok)
+        PyErr_NoMemory();
     free(scratch);
-    release(b, 4);
-    return ok ? PyBool_FromLong(is_haploid) : NULL;
+    release(b, 5);
+    return scratch ? Py_BuildValue("z", fault) : NULL;
 }
 
 static PyObject *decode_decode_dosages(PyObject *self, PyObject *args)
@@ -370,10 +351,10 @@ static PyMethodDef methods[] = {
      "scan_vcf(text, lines, start)\n--\n\n"
      "Fill int64 rows of whole lines: start, end, start and length of CHROM, ID, REF, ALT and\n"
      "FORMAT, POS, start of the people, number of alleles, start of the next; how many."},
-    {"decode_calls", decode_decode_calls, METH_VARARGS,
-     "decode_calls(text, start, end, key, n_alleles, half, n_people, alternatives, codes, ploidy)"
-     "\n--\n\n"
-     "Read a line's calls; codes of each alternative; True if somebody is haploid."},
+    {"read_lines", decode_read_lines, METH_VARARGS,
+     "read_lines(text, lines, half, n_people, codes, ploidy, found)\n--\n\n"
+     "Read calls of int64 rows: start, end, key, number of alleles, alternative; what is found\n"
+     "is 0 unread, 1 all diploid, 2 some haploid. The first fault as text, or None."},
     {"decode_dosages", decode_decode_dosages, METH_VARARGS,
      "decode_dosages(text, start, end, key, n_values, n_people, values)\n--\n\n"
      "Read a line's dosages; -inf where missing."},

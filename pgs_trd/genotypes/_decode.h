@@ -14,7 +14,9 @@
 #endif
 
 enum { UNIT = 16384, MISSING = 65535, NO_CALL = 3 };
-enum { RECORD = 10, LINE = 16 }; /* columns of the tables of scan_bgen and scan_vcf */
+/* Columns of the tables of scan_bgen, of scan_vcf, and of what read_lines takes. */
+enum { RECORD = 10, LINE = 16, CALLS = 5 };
+enum { UNREAD, DIPLOID, HAPLOID };
 enum { HALF_MISSING, HALF_HAPLOID, HALF_REFERENCE, HALF_ERROR };
 
 /* _decode_codes.c: rows of copies (3 missing), of units, and of 2-bit codes. */
@@ -32,10 +34,8 @@ const char *decode_record(const uint8_t *p, int64_t size, ptrdiff_t n_people, in
 
 /* _decode_vcf.c */
 int scan_line(const char *p, int64_t at, int64_t end, int64_t *row);
-const char *read_calls(const char *p, int64_t at, int64_t end, int key, int n_alleles, int half,
-    ptrdiff_t n_people, uint8_t *first, uint8_t *second);
-int count_alternative(const uint8_t *first, const uint8_t *second, ptrdiff_t n_people,
-    uint8_t alternative, uint8_t *copies, int8_t *ploidy);
+const char *read_lines(const char *p, int64_t size, const int64_t *lines, ptrdiff_t n_lines,
+    int half, ptrdiff_t n_people, uint8_t *scratch, uint8_t *codes, int8_t *ploidy, uint8_t *found);
 const char *read_dosages(const char *p, int64_t at, int64_t end, int key, ptrdiff_t n_people,
     int n_values, double *values);
 

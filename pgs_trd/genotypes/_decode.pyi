@@ -11,19 +11,9 @@ def scan_bgen(content: Any, records: Any, start: int, compression: int, /) -> in
 def scan_alleles(content: Any, records: Any, spans: Any, /) -> None: ...
 def decode_bgen(record: Any, units: Any, ploidy: Any, n_people: int, n_alleles: int, /) -> bool: ...
 def scan_vcf(text: Any, lines: Any, start: int, /) -> int: ...
-def decode_calls(
-    text: Any,
-    start: int,
-    end: int,
-    key: int,
-    n_alleles: int,
-    half: int,
-    n_people: int,
-    alternatives: Any,
-    codes: Any,
-    ploidy: Any,
-    /,
-) -> bool: ...
+def read_lines(
+    text: Any, lines: Any, half: int, n_people: int, codes: Any, ploidy: Any, found: Any, /
+) -> str | None: ...
 def decode_dosages(
     text: Any, start: int, end: int, key: int, n_values: int, n_people: int, values: Any, /
 ) -> None: ...

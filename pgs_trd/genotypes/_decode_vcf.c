@@ -42,23 +42,32 @@ int scan_line(const char *p, int64_t at, int64_t end, int64_t *row)
     return 1;
 }
 
-/* All calls written as a/b or a|b with one-digit alleles; 0 if any is anything else. */
-CLONES static int plain_calls(const char *p, ptrdiff_t n_people, uint32_t n_alleles,
-                              uint8_t *first, uint8_t *second)
+/* Copies of a call and the tab behind it, four bytes: a/b or a|b, one digit each or two dots. */
+static inline uint8_t plain_copies(uint32_t v, uint32_t n_alleles, uint32_t alternative,
+                                   uint32_t *wrong)
 {
-    uint32_t wrong = 0;
-    for (ptrdiff_t i = 0; i < n_people; i++) {
-        uint32_t v;
+    const uint32_t a = (v & 0xFF) - '0', b = (v >> 16 & 0xFF) - '0', separator = v >> 8 & 0xFF;
+    const uint32_t is_missing =
+        (uint32_t)(a == (uint32_t)('.' - '0')) & (uint32_t)(b == (uint32_t)('.' - '0'));
+    const uint32_t is_called = (uint32_t)(a < n_alleles) & (uint32_t)(b < n_alleles);
+    const uint32_t is_separated = (uint32_t)(separator == '|') | (uint32_t)(separator == '/');
+    *wrong |= !((is_missing | is_called) & is_separated & (uint32_t)(v >> 24 == '\t'));
+    return is_missing ? NO_CALL : (uint8_t)((a == alternative) + (b == alternative));
+}
+
+/* Copies (3 missing) in a line of such calls alone, without a tab behind the last; 0 if any is
+ * anything else, and the copies are void. */
+CLONES static int plain_line(const char *p, ptrdiff_t n_people, uint32_t n_alleles,
+                             uint32_t alternative, uint8_t *copies)
+{
+    uint32_t wrong = 0, v = 0;
+    for (ptrdiff_t i = 0; i < n_people - 1; i++) {
         memcpy(&v, p + 4 * i, 4);
-        const uint32_t a = (v & 0xFF) - '0', b = (v >> 16 & 0xFF) - '0', separator = v >> 8 & 0xFF;
-        const uint32_t is_missing = (uint32_t)(a == (uint32_t)('.' - '0')) &
-                                    (uint32_t)(b == (uint32_t)('.' - '0'));
-        const uint32_t is_called = (uint32_t)(a < n_alleles) & (uint32_t)(b < n_alleles);
-        const uint32_t is_separated = (uint32_t)(separator == '|') | (uint32_t)(separator == '/');
-        wrong |= !((is_missing | is_called) & is_separated & (uint32_t)(v >> 24 == '\t'));
-        first[i] = is_missing ? 255 : (uint8_t)a;
-        second[i] = is_missing ? 255 : (uint8_t)b;
+        copies[i] = plain_copies(v, n_alleles, alternative, &wrong);
     }
+    memcpy(&v, p + 4 * (n_people - 1), 3);
+    copies[n_people - 1] =
+        plain_copies((v & 0xFFFFFF) | (uint32_t)'\t' << 24, n_alleles, alternative, &wrong);
     return !wrong;
 }
 
@@ -138,16 +147,10 @@ static int settle_half(int half, uint8_t *first, uint8_t *second)
     return half != HALF_ERROR;
 }
 
-const char *read_calls(const char *p, int64_t at, int64_t end, int key, int n_alleles,
+static const char *read_calls(const char *p, int64_t at, int64_t end, int key, int n_alleles,
                               int half, ptrdiff_t n_people, uint8_t *first, uint8_t *second)
 {
-    ptrdiff_t i = 0;
-    if (key == 0 && n_alleles <= 10 && end - at == 4 * (int64_t)n_people - 1 &&
-        plain_calls(p + at, n_people - 1, (uint32_t)n_alleles, first, second)) {
-        i = n_people - 1;
-        at += 4 * (int64_t)i;
-    }
-    for (; i < n_people; i++) {
+    for (ptrdiff_t i = 0; i < n_people; i++) {
         if (at > end)
             return BAD_COLUMNS;
         const int64_t stop = end_of_person(p, at, end);
@@ -166,7 +169,7 @@ const char *read_calls(const char *p, int64_t at, int64_t end, int key, int n_al
 }
 
 /* Copies of one alternative (3 missing), and ploidy; 1 if anybody is haploid. */
-CLONES int count_alternative(const uint8_t *first, const uint8_t *second,
+CLONES static int count_alternative(const uint8_t *first, const uint8_t *second,
                                     ptrdiff_t n_people, uint8_t alternative, uint8_t *copies,
                                     int8_t *ploidy)
 {
@@ -180,6 +183,46 @@ CLONES int count_alternative(const uint8_t *first, const uint8_t *second,
         ploidy[i] = (int8_t)(is_missing ? 0 : 2 - is_haploid);
     }
     return any;
+}
+
+/* Codes of one alternative of each line, void where a line is at fault, and ploidy where HAPLOID.
+ *
+ * lines: start and end of the people, key, number of alleles, alternative. found tells of each
+ * row UNREAD, DIPLOID, or HAPLOID if anybody is. scratch: 3 n_people bytes. Gives the first fault
+ * that a line has, NULL if none. */
+const char *read_lines(const char *p, int64_t size, const int64_t *lines, ptrdiff_t n_lines,
+                       int half, ptrdiff_t n_people, uint8_t *scratch, uint8_t *codes,
+                       int8_t *ploidy, uint8_t *found)
+{
+    uint8_t *first = scratch, *second = first + n_people, *copies = second + n_people;
+    const char *first_fault = NULL, *fault = NULL;
+    int64_t at = -1;
+    for (ptrdiff_t k = 0; k < n_lines; k++, lines += CALLS) {
+        const int64_t start = lines[0], end = lines[1], key = lines[2], n_alleles = lines[3];
+        found[k] = UNREAD;
+        if (start < 0 || end < start || end > size || key < 0 || key > INT32_MAX ||
+            n_alleles < 1 || n_alleles > 254)
+            continue;
+        if (key == 0 && n_alleles <= 10 && end - start == 4 * (int64_t)n_people - 1 &&
+            plain_line(p + start, n_people, (uint32_t)n_alleles, (uint32_t)lines[4], copies)) {
+            pack_row(copies, n_people, codes + k * width_of(n_people));
+            found[k] = DIPLOID;
+            continue;
+        }
+        if (start != at) /* else another alternative of the line before */
+            fault = read_calls(p, start, end, (int)key, (int)n_alleles, half, n_people, first,
+                               second);
+        at = start;
+        if (!first_fault)
+            first_fault = fault;
+        if (fault)
+            continue;
+        const int is_haploid = count_alternative(first, second, n_people, (uint8_t)lines[4],
+                                                 copies, ploidy + k * n_people);
+        pack_row(copies, n_people, codes + k * width_of(n_people));
+        found[k] = is_haploid ? HAPLOID : DIPLOID;
+    }
+    return first_fault;
 }
 
 /* A decimal number, -inf for a dot alone (missing); 0 if it is neither. */

@@ -138,8 +138,8 @@ def _exists(member: Path) -> bool:
     return any(member.with_name(member.name + ending).is_file() for ending in _ENDINGS)
 
 
-def open_fileset(path: Path, open_member: Callable[[Path], GenotypeSource]) -> FilesetSource:
-    """Open every member of a pattern and join them.
+def open_fileset(path: Path, open_member: Callable[[Path, int], GenotypeSource]) -> FilesetSource:
+    """Open every member of a pattern, each told how many they are, and join them.
 
     Raises
     ------
@@ -148,7 +148,8 @@ def open_fileset(path: Path, open_member: Callable[[Path], GenotypeSource]) -> F
     DataError
         If members hold other people, in another order, or disagree on their sex.
     """
-    return join_sources([open_member(member) for member in expand_pattern(path)])
+    members = expand_pattern(path)
+    return join_sources([open_member(member, len(members)) for member in members])
 
 
 def join_sources(members: Sequence[GenotypeSource]) -> FilesetSource:

@@ -13,6 +13,7 @@ from pgs_trd.genotypes.plink1 import open_plink1
 from pgs_trd.genotypes.plink2 import PGEN_ENDINGS, open_plink2
 from pgs_trd.genotypes.source import GenotypeSource
 from pgs_trd.genotypes.vcf import VcfField, open_vcf
+from pgs_trd.genotypes.vcf_calls import KEPT_BYTES
 from pgs_trd.genotypes.vcf_htslib import HalfCalls
 
 GenotypeFormat = Literal["auto", "plink1", "plink2", "bgen", "vcf"]
@@ -68,15 +69,22 @@ def open_genotypes(
             f"format must be 'auto', {', '.join(map(repr, FORMATS[:-1]))} or {FORMATS[-1]!r}, "
             f"got {format!r}"
         )
-    if is_pattern(path):
-        open_member = partial(
-            open_genotypes,
-            format=format,
-            vcf_field=vcf_field,
-            half_calls=half_calls,
-            sample=sample,
-        )
-        return open_fileset(path, open_member)
+    open_file = partial(
+        _open_file, format=format, vcf_field=vcf_field, half_calls=half_calls, sample=sample
+    )
+    return open_fileset(path, open_file) if is_pattern(path) else open_file(path, 1)
+
+
+def _open_file(
+    path: Path,
+    n_together: int,
+    *,
+    format: GenotypeFormat,
+    vcf_field: VcfField,
+    half_calls: HalfCalls,
+    sample: str | Path | None,
+) -> GenotypeSource:
+    """Open one of the files that are opened together."""
     if not path.name or (path.is_dir() and not _has_fileset(path)):
         raise UsageError(
             f"{path} is a folder: give the prefix of the genotype files in it, such as "
@@ -90,7 +98,8 @@ def open_genotypes(
     if kind == "bgen":
         return open_bgen(path, sample=None if sample is None else Path(sample))
     if kind == "vcf":
-        return open_vcf(path, field=vcf_field, half_calls=half_calls)
+        keep_bytes = KEPT_BYTES // n_together
+        return open_vcf(path, field=vcf_field, half_calls=half_calls, keep_bytes=keep_bytes)
     return open_plink1(path)
 
 

@@ -8,21 +8,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import _decode
-from pgs_trd.genotypes.decoding import Piece, decode_blocks
+from pgs_trd.genotypes.decoding import Piece, UnitArray, decode_blocks
 from pgs_trd.genotypes.plink1 import check_people
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
     GenotypeBlock,
     HaploidCoding,
+    Int8Array,
     IntArray,
     check_rows,
+)
+from pgs_trd.genotypes.vcf_calls import (
+    HAPLOID,
+    KEPT_BYTES,
+    UNREAD,
+    CallKeeper,
+    KeptCalls,
+    read_calls,
 )
 from pgs_trd.genotypes.vcf_htslib import (
     HalfCalls,
@@ -48,8 +57,9 @@ REFERENCE_BLOCKS = ("<NON_REF>", "<*>")
 class VcfSource:
     """A VCF; the counted allele is ALT. See `GenotypeSource`.
 
-    Opening it reads the sites only; genotypes are decoded in `blocks`, and only
-    those of the records asked for: no index is needed. `field` is where they come
+    Opening it reads the sites, and keeps the calls of as many records as fit a bounded
+    memory; the others are decoded in `blocks`, and only those asked for: no index is
+    needed. `field` is where they come
     from, GT or DS; a DS has no ploidy. `half_calls` is what a call counts as of
     which one allele is known and the other missing (``0/.``), as plink2's
     ``--vcf-half-call``: missing, a haploid call, one with the reference, or an error.
@@ -62,6 +72,7 @@ class VcfSource:
     half_calls: HalfCalls
     text: VcfText = dataclass_field(repr=False)
     lines: VcfLines = dataclass_field(repr=False)
+    kept: KeptCalls = dataclass_field(repr=False)
     record: IntArray = dataclass_field(repr=False)
     alternative: IntArray = dataclass_field(repr=False)
     format: str = "vcf"
@@ -92,66 +103,81 @@ class VcfSource:
 
     def _decode(self, descriptor: int, rows: IntArray) -> Piece:
         piece = Piece.of(len(rows), len(self.samples))
-        record = self.record[rows]
-        starts = np.flatnonzero(np.diff(record, prepend=-1))
-        stops = np.append(starts[1:], len(rows))
         fill = self._fill_dosages if self.field == "DS" else self._fill_calls
-        for first, last in self._runs(record[starts]):
-            at, end = self.lines.start[record[starts[first]]], self.lines.end[record[starts[last]]]
-            text, base = self.text.read(descriptor, int(at), int(end))
-            for start, stop in zip(
-                starts[first : last + 1].tolist(), stops[first : last + 1].tolist(), strict=True
-            ):
-                fill(piece, slice(start, stop), rows, text, base)
+        fill(piece, rows, descriptor)
         return piece
 
-    def _runs(self, record: IntArray) -> Iterator[tuple[int, int]]:
-        """Give first and last of records that lie in the same or neighbouring blocks."""
-        if not len(self.text.place):
-            yield from ((k, k) for k in range(len(record)))
-            return
-        first, last = self.text.blocks_of(self.lines.start[record], self.lines.end[record])
-        begins = np.flatnonzero(np.append(True, first[1:] > last[:-1] + 1))
-        yield from zip(begins.tolist(), [*(begins[1:] - 1).tolist(), len(record) - 1], strict=True)
+    def _fill_calls(self, piece: Piece, rows: IntArray, descriptor: int) -> None:
+        record = self.record[rows]
+        ploidy: dict[int, Int8Array] = {}
+        left = np.flatnonzero(~self.kept.fill(record, piece.codes))
+        for part, text, base in self._texts(record, left, descriptor):
+            at = record[part]
+            places = self.lines.start[at] - base, self.lines.end[at] - base
+            key, n_alleles = self.lines.key[at], self.lines.n_alleles[at]
+            lines = np.stack([*places, key, n_alleles, self.alternative[rows[part]]], axis=1)
+            calls = read_calls(
+                text, lines, n_people=piece.n_people, half=HALF_CALLS.index(self.half_calls)
+            )
+            unread = np.flatnonzero(calls.found == UNREAD)
+            if len(unread):
+                self._raise(int(at[unread[0]]), calls.fault)
+            piece.codes[part] = calls.codes
+            for k in np.flatnonzero(calls.found == HAPLOID).tolist():
+                ploidy[int(part[k])] = calls.ploidy[k].copy()
+        if ploidy:
+            for row in range(len(rows)):
+                piece.put_ploidy(row, ploidy.get(row))
 
-    def _fill_calls(self, piece: Piece, part: slice, rows: IntArray, text: Any, base: int) -> None:
-        record = int(self.record[rows[part.start]])
+    def _raise(self, record: int, fault: str | None) -> NoReturn:
+        """Say why a record cannot be read."""
         where, key = self._find(record)
         if key < 0:
             raise DataError(no_calls(where, self.lines.format_of(record)))
-        alternatives = self.alternative[rows[part]].astype(np.uint8).tobytes()
-        ploidy = np.empty(piece.n_people, dtype=np.int8)
-        place = self.lines.start[record] - base, self.lines.end[record] - base
-        n_alleles = int(self.lines.n_alleles[record])
-        half = HALF_CALLS.index(self.half_calls)
-        try:
-            is_mixed = _decode.decode_calls(
-                text, *place, key, n_alleles, half, piece.n_people, alternatives,
-                piece.codes[part], ploidy,
-            )  # fmt: skip
-        except ValueError as error:
-            raise DataError(f"{where} {error}") from error
-        for row in range(part.start, part.stop):
-            piece.put_ploidy(row, ploidy if is_mixed else None)
+        raise DataError(f"{where} {fault or 'cannot be read'}")
 
-    def _fill_dosages(
-        self, piece: Piece, part: slice, rows: IntArray, text: Any, base: int
-    ) -> None:
-        record = int(self.record[rows[part.start]])
+    def _texts(
+        self, record: IntArray, chosen: IntArray, descriptor: int
+    ) -> Iterator[tuple[IntArray, bytes, int]]:
+        """Give those of the chosen rows whose lines lie together, the text, and its start."""
+        for first, last in self._runs(record[chosen]):
+            part = chosen[first : last + 1]
+            at, end = self.lines.start[record[part[0]]], self.lines.end[record[part[-1]]]
+            yield part, *self.text.read(descriptor, int(at), int(end))
+
+    def _runs(self, record: IntArray) -> Iterator[tuple[int, int]]:
+        """Give first and last of records that lie in the same or neighbouring blocks."""
+        if not len(record):
+            return
+        if not len(self.text.place):
+            starts = np.flatnonzero(np.diff(record, prepend=-1))
+        else:
+            first, last = self.text.blocks_of(self.lines.start[record], self.lines.end[record])
+            starts = np.flatnonzero(np.append(True, first[1:] > last[:-1] + 1))
+        yield from zip(starts.tolist(), [*(starts[1:] - 1).tolist(), len(record) - 1], strict=True)
+
+    def _fill_dosages(self, piece: Piece, rows: IntArray, descriptor: int) -> None:
+        record = self.record[rows]
+        for part, text, base in self._texts(record, np.arange(len(rows)), descriptor):
+            starts = np.flatnonzero(np.diff(record[part], prepend=-1))
+            for of_record in np.split(part, starts[1:]):
+                units = self._read_dosages(int(record[of_record[0]]), text, base)
+                for row in of_record.tolist():
+                    piece.put_units(row, units[int(self.alternative[rows[row]]) - 1])
+
+    def _read_dosages(self, record: int, text: bytes, base: int) -> UnitArray:
         where, key = self._find(record)
         if key < 0:
             raise DataError(f"{where} has no DS (its FORMAT is {self.lines.format_of(record)})")
-        n_alternatives = int(self.lines.n_alleles[record]) - 1
-        values = np.empty((piece.n_people, n_alternatives))
+        n_people, n_alternatives = len(self.samples), int(self.lines.n_alleles[record]) - 1
+        values = np.empty((n_people, n_alternatives))
         place = self.lines.start[record] - base, self.lines.end[record] - base
         try:
-            _decode.decode_dosages(text, *place, key, n_alternatives, piece.n_people, values)
+            _decode.decode_dosages(text, *place, key, n_alternatives, n_people, values)
         except ValueError as error:
             raise DataError(f"{where} {error}") from error
         values[np.isneginf(values)] = np.nan
-        units = to_units(values, where)
-        for row in range(part.start, part.stop):
-            piece.put_units(row, units[int(self.alternative[rows[row]]) - 1])
+        return to_units(values, where)
 
     def _find(self, record: int) -> tuple[str, int]:
         where = f"{self.paths[0].name}: record {record + 1:,}"
@@ -164,7 +190,11 @@ class VcfSource:
 
 
 def open_vcf(
-    path: Path, *, field: VcfField = "auto", half_calls: HalfCalls = "missing"
+    path: Path,
+    *,
+    field: VcfField = "auto",
+    half_calls: HalfCalls = "missing",
+    keep_bytes: int = KEPT_BYTES,
 ) -> VcfSource | HtslibSource:
     """Open a VCF or BCF by reading its sites.
 
@@ -177,6 +207,9 @@ def open_vcf(
         where the header declares it, else DS.
     half_calls
         What a call like ``0/.`` counts as; see `VcfSource`.
+    keep_bytes
+        Memory in which calls are kept that were read with their sites, and need not
+        be read again.
 
     Raises
     ------
@@ -213,10 +246,16 @@ def open_vcf(
         variants, record, alternative = read_records(path)
         _warn_of_blocks(variants, path)
         return HtslibSource((path,), samples, variants, chosen, half_calls, record, alternative)
-    variants, record, alternative, lines = read_sites(text, chosen)
+    keeper = CallKeeper(
+        len(samples),
+        HALF_CALLS.index(half_calls),
+        most_bytes=keep_bytes if chosen == "GT" else 0,
+        most_records=text.n_bytes // (2 * len(samples)),
+    )
+    variants, record, alternative, lines, kept = read_sites(text, chosen, keeper)
     _warn_of_blocks(variants, path)
     return VcfSource(
-        (path,), samples, variants, chosen, half_calls, text, lines, record, alternative
+        (path,), samples, variants, chosen, half_calls, text, lines, kept, record, alternative
     )
 
 
@@ -230,7 +269,7 @@ def _warn_of_blocks(variants: pd.DataFrame, path: Path) -> None:
             "inside them count as absent, since their alleles are not written; write them out "
             "(bcftools convert --gvcf2vcf --fasta-ref), or take jointly called genotypes",
             PgsTrdWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -17,13 +17,14 @@ from pgs_trd.errors import DataError
 from pgs_trd.genotypes import _decode
 from pgs_trd.genotypes.decoding import Stamp, read_at, run_ahead, text_column
 from pgs_trd.genotypes.decoding_gzip import GZIP_BITS, INFLATE_ERRORS, inflate
-from pgs_trd.genotypes.source import IntArray
+from pgs_trd.genotypes.source import IntArray, UInt8Array
 from pgs_trd.genotypes.variants import make_variants
+from pgs_trd.genotypes.vcf_calls import CallKeeper, KeptCalls
+from pgs_trd.resources import thread_count
 
 DAMAGED = "a truncated or damaged file, or not a VCF"
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 21
 SHORTEST_LINE = 16
-CHUNKS_AHEAD = 4
 BLOCK_HEADER = 18
 GZIP, BLOCKED = b"\x1f\x8b\x08\x04", b"\x06\x00BC\x02\x00"
 
@@ -138,8 +139,38 @@ class VcfLines:
         return str(self.format[record].as_py())
 
 
-def read_sites(text: VcfText, key: str) -> tuple[pd.DataFrame, IntArray, IntArray, VcfLines]:
+@dataclass(frozen=True)
+class _Chunk:
+    """Whole lines, the first of which is record `first`, and what was scanned of them."""
+
+    content: bytes
+    base: int
+    first: int
+    table: IntArray
+
+
+@dataclass(frozen=True)
+class _Sites:
+    """What is taken of a chunk: texts, numbers, and the calls to be kept."""
+
+    texts: dict[int, pa.Array]
+    table: IntArray
+    calls: tuple[IntArray, UInt8Array]
+
+
+def read_sites(
+    text: VcfText, key: str, keeper: CallKeeper
+) -> tuple[pd.DataFrame, IntArray, IntArray, VcfLines, KeptCalls]:
     """Read one row for each alternative allele, with its record and its number there.
+
+    Parameters
+    ----------
+    text
+        The file.
+    key
+        What the genotypes are called in a FORMAT.
+    keeper
+        Is given the calls of all lines.
 
     Raises
     ------
@@ -148,35 +179,46 @@ def read_sites(text: VcfText, key: str) -> tuple[pd.DataFrame, IntArray, IntArra
     """
     tables: list[IntArray] = []
     texts: dict[int, list[pa.Array]] = {k: [] for k in (CHROMOSOME, ID, REF, ALT, FORMAT)}
-    n_before = 0
-    for chunk, base, table in _chunks(text):
-        try:
-            for column, found in texts.items():
-                parts = text_column(chunk, table[:, column : column + 2])
-                found.append(parts if column == ID else parts.dictionary_encode())
-        except ValueError as error:
-            raise DataError(
-                f"{text.path.name}: among records {n_before + 1:,} to {n_before + len(table):,} "
-                "one holds bytes that are not text: damaged?"
-            ) from error
-        kept = table[:, [PEOPLE, END, N_ALLELES, POSITION]]
-        kept[:, :2] += base
-        tables.append(kept)
-        n_before += len(table)
+    for sites in run_ahead(
+        lambda chunk: _take_sites(text.path, key, keeper, chunk), _chunks(text), thread_count()
+    ):
+        for column, found in sites.texts.items():
+            texts[column].append(found)
+        tables.append(sites.table)
+        keeper.keep(len(sites.table), *sites.calls)
     if not tables:
         raise DataError(f"{text.path.name}: holds no site with an alternative allele")
     columns = {
         column: pa.chunked_array(found).unify_dictionaries() for column, found in texts.items()
     }
     table = np.concatenate(tables)
-    formats = columns[FORMAT].combine_chunks()
-    start, end, n_alleles = table[:, :3].T.copy()
-    lines = VcfLines(start, end, n_alleles, _find_keys(formats, key), formats)
-    return *_make_rows(text.path, columns, table), lines
+    start, end, keys, n_alleles = table[:, :4].T.copy()
+    lines = VcfLines(start, end, n_alleles, keys, columns[FORMAT].combine_chunks())
+    return *_make_rows(text.path, columns, table[:, 3:]), lines, keeper.kept()
 
 
-def _chunks(text: VcfText) -> Iterator[tuple[bytes, int, IntArray]]:
-    """Give whole lines behind the header, their place in the text, and their fields."""
+def _take_sites(path: Path, key: str, keeper: CallKeeper, chunk: _Chunk) -> _Sites:
+    texts = {}
+    try:
+        for column in (CHROMOSOME, ID, REF, ALT, FORMAT):
+            parts = text_column(chunk.content, chunk.table[:, column : column + 2])
+            texts[column] = parts if column == ID else parts.dictionary_encode()
+    except ValueError as error:
+        raise DataError(
+            f"{path.name}: among records {chunk.first + 1:,} to "
+            f"{chunk.first + len(chunk.table):,} one holds bytes that are not text: damaged?"
+        ) from error
+    table = chunk.table[:, [PEOPLE, END, FORMAT, N_ALLELES, POSITION]]
+    table[:, 2] = _find_keys(texts[FORMAT], key)
+    lines = table.copy()
+    lines[:, 4] = 1
+    calls = keeper.read(chunk.content, lines)
+    table[:, :2] += chunk.base
+    return _Sites(texts, table, calls)
+
+
+def _chunks(text: VcfText) -> Iterator[_Chunk]:
+    """Give whole lines behind the header."""
     n_before, is_header, rest = 0, True, b""
     for part, start in _parts(text):
         chunk, base, at = rest + part, start - len(rest), 0
@@ -192,13 +234,12 @@ def _chunks(text: VcfText) -> Iterator[tuple[bytes, int, IntArray]]:
         room = np.empty(((len(chunk) - at) // SHORTEST_LINE + 1, LINE_COLUMNS), dtype=np.int64)
         table = room[: _decode.scan_vcf(chunk, room, at)]
         rest = chunk[int(table[-1, NEXT]) if len(table) else at :]
-        n_before += len(table)
         if b"\n" in rest:
-            raise DataError(
-                f"{text.path.name}: record {n_before + 1:,} cannot be read as VCF: {DAMAGED}"
-            )
+            number = n_before + len(table) + 1
+            raise DataError(f"{text.path.name}: record {number:,} cannot be read as VCF: {DAMAGED}")
         if len(table):
-            yield chunk, base, table
+            yield _Chunk(chunk, base, n_before, table)
+        n_before += len(table)
 
 
 def _parts(text: VcfText) -> Iterator[tuple[bytes, int]]:
@@ -212,7 +253,7 @@ def _parts(text: VcfText) -> Iterator[tuple[bytes, int]]:
     with text.path.open("rb") as handle:
         tasks = pairwise(cuts)
         yield from run_ahead(
-            lambda part: text.read(handle.fileno(), part[0], part[1]), tasks, CHUNKS_AHEAD
+            lambda part: text.read(handle.fileno(), part[0], part[1]), tasks, thread_count()
         )
 
 
@@ -229,7 +270,8 @@ def _find_keys(formats: pa.DictionaryArray, key: str) -> IntArray:
 def _make_rows(
     path: Path, columns: dict[int, pa.ChunkedArray], table: IntArray
 ) -> tuple[pd.DataFrame, IntArray, IntArray]:
-    n_alternatives = table[:, 2] - 1
+    """Make the rows; table : (n_records, 2) holds numbers of alleles and positions."""
+    n_alternatives = table[:, 0] - 1
     record = np.repeat(np.arange(len(table), dtype=np.int64), n_alternatives)
     if not len(record):
         raise DataError(f"{path.name}: holds no site with an alternative allele")
@@ -248,7 +290,7 @@ def _make_rows(
     take = pa.array(record)
     variants = make_variants(
         columns[CHROMOSOME].take(take),
-        table[record, 3],
+        table[record, 1],
         columns[ID].take(take),
         counted,
         columns[REF].take(take),
