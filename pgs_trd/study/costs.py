@@ -14,6 +14,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from pgs_trd.genotypes.vcf_calls import KEPT_BYTES
+
 KINDS = ("cpu", "memory", "disk")
 SAFETY = {"memory": 1.3, "time": 2.0}
 """What is asked for, times what is expected."""
@@ -207,8 +209,16 @@ def job_cost(stage: str, size: Size, *, share: float = 1.0) -> Cost:
         )
         for kind in KINDS
     )
+    memory += _kept_mb(stage, size)
     start = constants["cpu"].get("one", 0.0)
     return Cost(start + (cpu - start) * share, memory, disk * share, LEAST_MB.get(stage, 0))
+
+
+def _kept_mb(stage: str, size: Size) -> float:
+    """Give the memory of the calls that are kept when the sites of a VCF are read."""
+    if _AS.get(stage, stage) != "score" or size.form != "vcf":
+        return 0.0
+    return min(KEPT_BYTES, size.people * size.variants / 4) / 2**20
 
 
 def part_of(size: Size, *, variants: int, batches: int = 1) -> Size:

@@ -60,6 +60,18 @@ def test_job_cost__of_a_share_starts_once_and_has_the_memory_of_all(constants):
     assert quarter.memory_mb == 50
 
 
+def test_job_cost__has_room_for_the_calls_that_are_kept_of_a_vcf(constants):
+    """2,000 x 10,000 calls of two bits are 4.77 MiB; however many there are, 128 MiB are kept."""
+    few = replace(SIZE, form="vcf", variants=10_000)
+    stages = {"score": 100 + 1_000 * 0.02, "associate": 50}
+
+    for stage, without in stages.items():
+        is_score = stage == "score"
+        assert job_cost(stage, few).memory_mb == pytest.approx(without + is_score * 5e6 / 2**20)
+        many = job_cost(stage, replace(SIZE, form="vcf"))
+        assert many.memory_mb == pytest.approx(without + is_score * 128)
+
+
 def test_part_of__reads_all_weight_rows_of_its_batch_and_matches_its_part(constants):
     """A chromosome's job reads whole files, and adds up the rows that lie on it."""
     part = part_of(SIZE, variants=100_000, batches=2)
