@@ -1,4 +1,4 @@
-"""Many files of one study, a chromosome each, as one source."""
+"""The files of a fileset, and many filesets of one study, a chromosome each, as one source."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ MAX_MEMBERS = 10_000
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]{1,6}):([0-9]{1,6})")
 _ENDINGS = ("", ".bed", ".pgen")
+PGEN_ENDINGS = (".pgen", ".pvar", ".pvar.zst", ".psam")
+PLINK_ENDINGS = (".bed", ".bim", ".fam", *PGEN_ENDINGS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,19 @@ class FilesetSource:
             for block in member.blocks(rows[part] - first, block_size=block_size):
                 yield replace(block, rows=block.rows + first)
             first = end
+
+
+def plink_prefix(path: Path) -> str:
+    """Give the prefix of a PLINK 1 or 2 fileset from its prefix or any of its files."""
+    name = path.name.lower()
+    ending = next((ending for ending in PLINK_ENDINGS if name.endswith(ending)), "")
+    return str(path)[: len(str(path)) - len(ending)]
+
+
+def find_plink_files(path: Path) -> dict[str, Path]:
+    """Give the files of a PLINK 1 or 2 fileset that exist, by their endings."""
+    files = {ending: Path(plink_prefix(path) + ending) for ending in PLINK_ENDINGS}
+    return {ending: file for ending, file in files.items() if file.is_file()}
 
 
 def is_pattern(path: Path) -> bool:

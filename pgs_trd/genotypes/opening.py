@@ -8,9 +8,9 @@ from typing import Literal
 
 from pgs_trd.errors import UsageError
 from pgs_trd.genotypes.bgen import open_bgen
-from pgs_trd.genotypes.filesets import is_pattern, open_fileset
+from pgs_trd.genotypes.filesets import PGEN_ENDINGS, is_pattern, open_fileset
 from pgs_trd.genotypes.plink1 import open_plink1
-from pgs_trd.genotypes.plink2 import PGEN_ENDINGS, open_plink2
+from pgs_trd.genotypes.plink2 import open_plink2
 from pgs_trd.genotypes.source import GenotypeSource
 from pgs_trd.genotypes.vcf import VcfField, open_vcf
 from pgs_trd.genotypes.vcf_calls import KEPT_BYTES

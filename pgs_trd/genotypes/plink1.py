@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from pgs_trd.errors import DataError, UsageError, join_faults
+from pgs_trd.genotypes.filesets import find_plink_files, plink_prefix
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.source import (
     BLOCK_SIZE,
@@ -138,19 +139,18 @@ def open_plink1(path: Path) -> Plink1Source:
 
 def find_members(path: Path) -> tuple[Path, Path, Path]:
     """Give the paths of the .bed, .bim and .fam that `path` means."""
-    is_member = path.suffix.lower() in {".bed", ".bim", ".fam"}
-    prefix = str(path.with_suffix("")) if is_member else str(path)
-    bed, bim, fam = (Path(prefix + ending) for ending in (".bed", ".bim", ".fam"))
-    missing = [member for member in (bed, bim, fam) if not member.is_file()]
+    prefix, files = plink_prefix(path), find_plink_files(path)
+    missing = [ending for ending in (".bed", ".bim", ".fam") if ending not in files]
     if len(missing) == 3:
         raise UsageError(f"no such PLINK 1 fileset: {prefix}.bed, .bim, .fam")
     if missing:
-        names = ", ".join(member.name for member in missing)
+        name = Path(prefix).name
         raise DataError(
-            f"{Path(prefix).name}: {len(missing)} of the 3 files of a PLINK 1 fileset missing: "
-            f"{names}. The three must lie in one folder under one name."
+            f"{name}: {len(missing)} of the 3 files of a PLINK 1 fileset missing: "
+            f"{', '.join(name + ending for ending in missing)}. "
+            "The three must lie in one folder under one name."
         )
-    return bed, bim, fam
+    return files[".bed"], files[".bim"], files[".fam"]
 
 
 def check_bed(path: Path, n_variants: int, n_people: int) -> None:

@@ -16,6 +16,7 @@ import pgenlib
 from pgs_trd.errors import DataError, UsageError
 from pgs_trd.genotypes import _decode
 from pgs_trd.genotypes.decoding import Piece, Stamp, decode_blocks
+from pgs_trd.genotypes.filesets import find_plink_files, plink_prefix
 from pgs_trd.genotypes.packing import packed_width
 from pgs_trd.genotypes.plink1 import read_bim, read_fam
 from pgs_trd.genotypes.plink2_tables import read_psam, read_pvar
@@ -30,7 +31,6 @@ from pgs_trd.genotypes.source import (
     check_rows,
 )
 
-PGEN_ENDINGS = (".pgen", ".pvar", ".pvar.zst", ".psam")
 NOT_A_PGEN = "a truncated or damaged file, or a .pvar or .psam of another fileset"
 
 MAGIC = b"\x6c\x1b"
@@ -173,13 +173,9 @@ def open_plink2(path: Path) -> Plink2Source:
 
 def find_members(path: Path) -> tuple[Path, Path, Path]:
     """Give the paths of the .pgen, the variants and the people that `path` means."""
-    name = path.name.lower()
-    ending = next((e for e in (*PGEN_ENDINGS, ".bim", ".fam") if name.endswith(e)), "")
-    prefix = str(path)[: len(str(path)) - len(ending)]
+    prefix, files = plink_prefix(path), find_plink_files(path)
     groups = ((".pgen",), (".pvar", ".pvar.zst", ".bim"), (".psam", ".fam"))
-    found = [
-        next((Path(prefix + e) for e in g if Path(prefix + e).is_file()), None) for g in groups
-    ]
+    found = [next((files[e] for e in g if e in files), None) for g in groups]
     pgen, pvar, psam = found
     if pgen is None and not path.is_file():
         raise UsageError(f"no such PLINK 2 fileset: {prefix}.pgen, .pvar, .psam")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pgs_trd.ehr import open_ehr
 from pgs_trd.errors import PgsTrdError
-from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
+from pgs_trd.genotypes.filesets import expand_pattern, find_plink_files, is_pattern
 from pgs_trd.genotypes.plink1 import read_fam
 from pgs_trd.genotypes.plink2_tables import read_psam
 from pgs_trd.steps.inputs import list_weight_files
@@ -22,7 +22,6 @@ from pgs_trd.weights.effects import check_thresholds
 from pgs_trd.weights.files import read_head
 from pgs_trd.weights.read import ENDINGS, NAME_KEYS
 
-GENOTYPE_ENDINGS = (".bed", ".bim", ".fam", ".pgen", ".pvar", ".pvar.zst", ".psam")
 MOST_NAMED = 5
 
 
@@ -150,12 +149,10 @@ def _people_faults(config: StudyConfig) -> Iterator[Fault]:
 
 def _read_people(path: Path) -> pd.DataFrame | None:
     """Read the people of a PLINK fileset; None for formats whose people take longer."""
-    prefix = str(path)
-    for ending in GENOTYPE_ENDINGS:
-        prefix = prefix.removesuffix(ending)
+    files = find_plink_files(path)
     for table, genotypes, read in ((".fam", ".bed", read_fam), (".psam", ".pgen", read_psam)):
-        if Path(prefix + genotypes).is_file() and Path(prefix + table).is_file():
-            return read(Path(prefix + table))
+        if genotypes in files and table in files:
+            return read(files[table])
     return None
 
 

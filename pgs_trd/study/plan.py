@@ -11,7 +11,12 @@ from typing import Any
 import yaml
 
 from pgs_trd import __version__
-from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
+from pgs_trd.genotypes.filesets import (
+    PLINK_ENDINGS,
+    expand_pattern,
+    find_plink_files,
+    is_pattern,
+)
 from pgs_trd.steps.inputs import list_weight_files
 from pgs_trd.study.costs import Cost, Size
 from pgs_trd.study.demands import estimate_jobs
@@ -35,7 +40,6 @@ from pgs_trd.tables import write_text
 
 FOLDER = "workflow"
 PLAN_FILE = "plan.json"
-_GENOTYPE_ENDINGS = (".bed", ".bim", ".fam", ".pgen", ".pvar", ".pvar.zst", ".psam")
 
 
 @dataclass(frozen=True)
@@ -230,12 +234,11 @@ def _short(weights: Sequence[Path]) -> list[str]:
 def _plain(member: Path) -> str:
     """Give the name of a genotype file as a name of a job."""
     name = member.name
-    for ending in (*_GENOTYPE_ENDINGS, ".bgen", ".vcf.gz", ".vcf", ".bcf"):
+    for ending in (*PLINK_ENDINGS, ".bgen", ".vcf.gz", ".vcf", ".bcf"):
         name = name.removesuffix(ending)
     return plain_text(name)
 
 
 def _genotype_files(path: Path) -> list[Path]:
-    base = path.with_suffix("") if path.suffix in (".bed", ".pgen") else path
-    found = [base.with_name(base.name + ending) for ending in _GENOTYPE_ENDINGS]
-    return [file for file in dict.fromkeys([path, *found]) if file.is_file()]
+    found = dict.fromkeys([path, *find_plink_files(path).values()])
+    return [file for file in found if file.is_file()]

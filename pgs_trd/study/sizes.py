@@ -13,7 +13,12 @@ import pyarrow.parquet
 import zstandard
 
 from pgs_trd.errors import DataError
-from pgs_trd.genotypes.filesets import expand_pattern, is_pattern
+from pgs_trd.genotypes.filesets import (
+    PGEN_ENDINGS,
+    expand_pattern,
+    find_plink_files,
+    is_pattern,
+)
 from pgs_trd.phenotype import load_grid
 from pgs_trd.steps.inputs import list_weight_files
 from pgs_trd.study.costs import Size
@@ -83,15 +88,9 @@ def _calls(path: Path) -> Path:
     """Give the .bed or .pgen of a fileset named by its prefix or another of its files."""
     if _form(path) in ("bgen", "vcf", "bcf"):
         return path
-    stem = path
-    for ending in (".bed", ".bim", ".fam", ".pgen", ".pvar.zst", ".pvar", ".psam"):
-        if path.name.endswith(ending):
-            stem = path.with_name(path.name.removesuffix(ending))
-            break
-    found = [stem.with_name(stem.name + ending) for ending in (".bed", ".pgen")]
-    if path.name.endswith((".pgen", ".pvar", ".pvar.zst", ".psam")):
-        found.reverse()
-    return next((file for file in found if file.is_file()), path)
+    files = find_plink_files(path)
+    order = (".pgen", ".bed") if path.name.endswith(PGEN_ENDINGS) else (".bed", ".pgen")
+    return next((files[ending] for ending in order if ending in files), path)
 
 
 def _form(path: Path) -> str:

@@ -14,6 +14,7 @@ from pgs_trd.genotypes import (
     unpack_codes,
     write_plink1,
 )
+from pgs_trd.genotypes.filesets import find_plink_files, plink_prefix
 from tests.genotypes.conftest import samples_for, variants_for
 
 
@@ -121,3 +122,16 @@ def test_open_genotypes__refuses_a_folder(tmp_path, monkeypatch, format):
     write_chromosome(tmp_path, "1", np.ones((1, 3), dtype=np.int8))
     (tmp_path / "chr1").mkdir()
     assert len(open_genotypes("chr1").variants) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["cohort.v1", "cohort.v1.fam", "cohort.v1.pvar.zst", "cohort.v1.PGEN"]
+)
+def test_find_plink_files__gives_the_same_files_for_each_of_them(tmp_path, name):
+    """Whoever names the fileset by its .fam means its genotypes as well; dots belong to a name."""
+    for ending in (".bed", ".fam", ".pvar.zst", ".log"):
+        (tmp_path / f"cohort.v1{ending}").touch()
+    found = find_plink_files(tmp_path / name)
+    assert plink_prefix(tmp_path / name) == str(tmp_path / "cohort.v1")
+    assert list(found) == [".bed", ".fam", ".pvar.zst"]
+    assert [path.name for path in found.values()] == [f"cohort.v1{ending}" for ending in found]
