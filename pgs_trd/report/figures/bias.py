@@ -28,8 +28,10 @@ from pgs_trd.report.figures.style import (
     FigureFile,
     add_axes,
     draw,
+    panels_height,
     ratio_axis,
     ratio_ticks,
+    score_panels,
     shorten,
 )
 from pgs_trd.report.results import AS_MAIN
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEFT = 1.95
-PANEL = 1.75
-N_COLUMNS = 2
 
 
 def approach_figure(
@@ -100,7 +100,6 @@ def misclassification_figure(grid: pd.DataFrame) -> FigureFile | None:
     if grid.empty:
         return None
     scores = list(dict.fromkeys(grid["score"]))
-    rows = -(-len(scores) // N_COLUMNS)
     return draw(
         "misclassification",
         "Odds ratios if the definition errs",
@@ -109,34 +108,19 @@ def misclassification_figure(grid: pd.DataFrame) -> FigureFile | None:
         "estimate itself; the steeper the line, the more depends on the definition.",
         f"{len(scores)} panels of odds ratios over the positive predictive value. All numbers are "
         "in the table.",
-        height=PANEL * rows + 0.6,
+        height=panels_height(len(scores)) + 0.6,
         paint=lambda figure: _paint_grid(figure, grid, scores),
     )
 
 
 def _paint_grid(figure: Figure, grid: pd.DataFrame, scores: list[str]) -> None:
-    width, total = (float(size) for size in figure.get_size_inches())
-    each = width / N_COLUMNS
     ends = np.exp(grid[["ci_low", "ci_high"]].to_numpy(dtype=float))
     limits = min(float(np.nanmin(ends)), 0.97), max(float(np.nanmax(ends)), 1.03)
-    for number, score in enumerate(scores):
-        row, column = divmod(number, N_COLUMNS)
-        top = 0.3 + PANEL * row
-        axes = add_axes(
-            figure, left=0.5 + each * column, right=width - each * (column + 1) + 0.12,
-            top=top, bottom=total - top - PANEL + 0.5,
-        )  # fmt: skip
-        own = grid[grid["score"] == score]
+    labels = {"x_label": "Right among the resistant (PPV)", "y_label": "Odds ratio per SD"}
+    for number, (axes, own) in enumerate(score_panels(figure, grid, scores, **labels)):
         for place, (npv, part) in enumerate(own.groupby("npv", sort=False)):
             _line(axes, part, place, f"NPV {format_percent(float(str(npv)), 0)}")
         _finish_panel(axes, limits)
-        axes.set_title(
-            shorten(str(own["trait"].iloc[0]), 30), fontsize=8, weight="bold", loc="left"
-        )
-        if column == 0:
-            axes.set_ylabel("Odds ratio per SD", fontsize=7.5)
-        if number >= len(scores) - N_COLUMNS:
-            axes.set_xlabel("Right among the resistant (PPV)", fontsize=7.5)
         if number == 0:
             axes.legend(loc="best", fontsize=6.5, frameon=False, handlelength=2)
 

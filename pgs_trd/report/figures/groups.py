@@ -16,7 +16,8 @@ from pgs_trd.report.figures.style import (
     FigureFile,
     add_axes,
     draw,
-    shorten,
+    panels_height,
+    score_panels,
 )
 from pgs_trd.report.text import contrast_label, plain_label
 
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL = 1.75
 FOOT = 0.5
-N_COLUMNS = 2
 DAYS_PER_YEAR = 365.25
 CAUSES = {
     "trd": "Treatment resistance",
@@ -48,7 +47,6 @@ def group_figure(table: pd.DataFrame) -> FigureFile | None:
     scores = [s for s in dict.fromkeys(table["score"]) if (shown["score"] == s).sum() > 1]
     if not scores:
         return None
-    rows = -(-len(scores) // N_COLUMNS)
     n_groups = int((table["score"] == scores[0]).sum())
     return draw(
         "odds_by_group",
@@ -56,24 +54,16 @@ def group_figure(table: pd.DataFrame) -> FigureFile | None:
         "Groups hold equally many people, from the lowest scores to the highest; each odds ratio "
         "is against the lowest group, with its 95% interval. A score without effect stays at 1.",
         f"{len(scores)} panels of odds ratios by group. All numbers are in the table.",
-        height=PANEL * rows + FOOT,
+        height=panels_height(len(scores)) + FOOT,
         paint=lambda figure: _paint_groups(figure, shown, scores),
     )
 
 
 def _paint_groups(figure: Figure, table: pd.DataFrame, scores: list[str]) -> None:
-    width, total = (float(size) for size in figure.get_size_inches())
-    each = width / N_COLUMNS
     ends = np.exp(table[["ci_low", "ci_high", "beta"]].to_numpy(dtype=float))
     low, high = min(float(np.nanmin(ends)), 0.95), max(float(np.nanmax(ends)), 1.05)
-    for number, score in enumerate(scores):
-        row, column = divmod(number, N_COLUMNS)
-        top = 0.3 + PANEL * row
-        axes = add_axes(
-            figure, left=0.5 + each * column, right=width - each * (column + 1) + 0.12,
-            top=top, bottom=total - top - PANEL + 0.5,
-        )  # fmt: skip
-        own = table[table["score"] == score]
+    labels = {"x_label": "Group of the score", "y_label": "Odds ratio"}
+    for axes, own in score_panels(figure, table, scores, **labels):
         place = own["group"].astype(int).to_numpy()
         ratio, start, end = (np.exp(own[name].to_numpy(float)) for name in
                              ("beta", "ci_low", "ci_high"))  # fmt: skip
@@ -89,13 +79,6 @@ def _paint_groups(figure: Figure, table: pd.DataFrame, scores: list[str]) -> Non
         axes.set_xticks(place if len(place) < 8 else place[::3])
         axes.grid(axis="y", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
-        axes.set_title(
-            shorten(str(own["trait"].iloc[0]), 30), fontsize=8, weight="bold", loc="left"
-        )
-        if column == 0:
-            axes.set_ylabel("Odds ratio", fontsize=7.5)
-        if number >= len(scores) - N_COLUMNS:
-            axes.set_xlabel("Group of the score", fontsize=7.5)
 
 
 def incidence_figure(points: pd.DataFrame, threshold: int) -> FigureFile | None:

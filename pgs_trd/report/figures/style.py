@@ -10,12 +10,13 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -27,6 +28,8 @@ SERIES = (BLUE, SOFT, VERMILLION, GREEN, PURPLE, ORANGE)
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "D", "^", "v", "P")
 WIDTH = 4.7
+PANEL = 1.75
+N_COLUMNS = 2
 FONT = 8.5
 PNG_DPI = 200
 FEWEST_TICKS = 4
@@ -159,6 +162,34 @@ def add_axes(
             (height - bottom - top) / height,
         )
     )
+
+
+def score_panels(
+    figure: Figure, table: pd.DataFrame, scores: Sequence[str], *, x_label: str, y_label: str
+) -> Iterator[tuple[Axes, pd.DataFrame]]:
+    """Add a small panel for each score, two a row; give it with the score's rows of `table`."""
+    width, total = (float(size) for size in figure.get_size_inches())
+    each = width / N_COLUMNS
+    for number, score in enumerate(scores):
+        row, column = divmod(number, N_COLUMNS)
+        top = 0.3 + PANEL * row
+        axes = add_axes(
+            figure, left=0.5 + each * column, right=width - each * (column + 1) + 0.12,
+            top=top, bottom=total - top - PANEL + 0.5,
+        )  # fmt: skip
+        own = table[table["score"] == score]
+        trait = shorten(str(own["trait"].iloc[0]), 30)
+        axes.set_title(trait, fontsize=8, weight="bold", loc="left")
+        if column == 0:
+            axes.set_ylabel(y_label, fontsize=7.5)
+        if number >= len(scores) - N_COLUMNS:
+            axes.set_xlabel(x_label, fontsize=7.5)
+        yield axes, own
+
+
+def panels_height(n_scores: int) -> float:
+    """Give the inches that the panels of so many scores take."""
+    return PANEL * -(-n_scores // N_COLUMNS)
 
 
 def shorten(text: str, length: int) -> str:
