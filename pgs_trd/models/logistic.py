@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pgs_trd.errors import UsageError
-from pgs_trd.models.arrays import FloatArray, IntArray
+from pgs_trd.models.arrays import FloatArray
 from pgs_trd.models.inputs import Labels, Matrix, People, Vector, read_binary, read_scores
 from pgs_trd.models.logistic_likelihood import FirthLikelihood, GlmLikelihood
 from pgs_trd.models.sandwich import ERROR_NOTES, GlmErrors
@@ -19,11 +19,12 @@ from pgs_trd.models.term_fits import (
     FitOptions,
     Interval,
     Method,
+    TermProblem,
     describe_fit,
     fit_terms,
     read_options,
 )
-from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
+from pgs_trd.models.term_inputs import read_term_inputs
 from pgs_trd.models.term_rows import TermRows
 from pgs_trd.models.terms import TermDesign
 from pgs_trd.models.workers import Workers
@@ -164,19 +165,14 @@ def fit_logistic(
     methods = METHODS[method] if options.se == "model" else METHODS["ml"]
     with Workers(threads) as workers:
         for batch, part in inputs.batches():
-            problem = LogisticProblem(part, methods, options, workers)
+            problem = LogisticProblem(part, options, workers, methods)
             fit_terms(rows, batch, problem, nobody=inputs.nobody)
     return rows.table(_conventions(method, options))
 
 
 @dataclass(frozen=True)
-class LogisticProblem:
+class LogisticProblem(TermProblem):
     """Everything about a batch of logistic models but its scores."""
-
-    inputs: BatchInputs
-    methods: tuple[Method, ...]
-    options: FitOptions
-    workers: Workers
 
     infinite_reason = "separates cases from controls, wholly or for some of them"
 
@@ -184,11 +180,6 @@ class LogisticProblem:
     def n_events(self) -> int:
         """Number of cases."""
         return int(self.inputs.data.outcome.sum())
-
-    @property
-    def n_parameters(self) -> int:
-        """Intercept, covariates, score and interactions."""
-        return len(self.inputs.basis.names) + 2 + len(self.inputs.modifiers)
 
     def fault(self) -> tuple[str, str] | None:
         """Say why no score of this batch can be fitted, if so."""
@@ -218,24 +209,11 @@ class LogisticProblem:
         kind = FirthLikelihood if method == "firth" else GlmLikelihood
         return kind(design, self.inputs.data, "logistic", self.workers)
 
-    def own_scale(self, scale: FloatArray) -> FloatArray:
-        """Give the scale of each own parameter: one a column."""
-        return scale.T
-
-    def describe(self, direction: FloatArray) -> str:
-        """Name the covariate that moves most."""
-        return self.inputs.basis.describe_direction(direction)
-
     def log_likelihood_shift(self, method: Method, scale: FloatArray, /) -> FloatArray:
         """Give Firth's penalty the units of the caller's columns."""
         if method == "firth":
             return np.asarray(self.inputs.basis.log_volume + np.log(scale).sum(axis=0))
         return np.zeros(scale.shape[1])
-
-    def note(
-        self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray
-    ) -> None:
-        """Add nothing to the rows."""
 
 
 def _conventions(method: str, options: FitOptions) -> dict[str, str | float]:

@@ -18,14 +18,14 @@ from pgs_trd.models.multinomial_likelihood import MultinomialLikelihood
 from pgs_trd.models.newton import solve_each
 from pgs_trd.models.sandwich import Errors
 from pgs_trd.models.term_fits import (
-    FitOptions,
     Interval,
     Method,
+    TermProblem,
     describe_fit,
     fit_terms,
     read_options,
 )
-from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
+from pgs_trd.models.term_inputs import read_term_inputs
 from pgs_trd.models.term_rows import TermRows
 from pgs_trd.models.terms import TermDesign
 from pgs_trd.models.workers import Workers
@@ -94,7 +94,7 @@ def fit_multinomial(
     )
     with Workers(threads) as workers:
         for batch, part in inputs.batches():
-            problem = MultinomialProblem(part, classes, options, workers)
+            problem = MultinomialProblem(part, options, workers, classes=classes)
             fit_terms(rows, batch, problem, nobody=inputs.nobody)
     equal = f"Wald, chi-square of {len(classes) - 1} degrees"
     header = describe_fit(
@@ -124,16 +124,11 @@ def _read_classes(
     return codes, tuple(str(level) for level in others)
 
 
-@dataclass(frozen=True)
-class MultinomialProblem:
+@dataclass(frozen=True, kw_only=True)
+class MultinomialProblem(TermProblem):
     """Everything about a batch of multinomial models but its scores."""
 
-    inputs: BatchInputs
     classes: tuple[str, ...]
-    options: FitOptions
-    workers: Workers
-
-    methods: tuple[Method, ...] = ("ml",)
     infinite_reason = "separates one class from the others, wholly or for some people"
 
     @property
@@ -187,10 +182,6 @@ class MultinomialProblem:
         each = direction.reshape(len(self.classes), -1)
         largest = int(np.argmax(np.abs(each).max(axis=1)))
         return self.inputs.basis.describe_direction(each[largest])
-
-    def log_likelihood_shift(self, _method: Method, scale: FloatArray, /) -> FloatArray:
-        """Change nothing."""
-        return np.zeros(scale.shape[1])
 
     def note(
         self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray

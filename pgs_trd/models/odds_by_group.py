@@ -91,7 +91,7 @@ def odds_by_group(
     tables: dict[int, pd.DataFrame] = {}
     with Workers(threads) as workers:
         for batch, part in inputs.batches():
-            problem = LogisticProblem(part, ("ml",), FitOptions(), workers)
+            problem = LogisticProblem(part, FitOptions(), workers)
             fault = problem.fault() if len(batch.rows) else ("no_complete_cases", inputs.nobody())
             for first in range(0, len(batch.positions), SCORES_AT_A_TIME):
                 places = range(first, min(first + SCORES_AT_A_TIME, len(batch.positions)))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pgs_trd.errors import UsageError
-from pgs_trd.models.arrays import FloatArray, IntArray
+from pgs_trd.models.arrays import FloatArray
 from pgs_trd.models.inputs import (
     Batch,
     Labels,
@@ -24,14 +24,14 @@ from pgs_trd.models.inputs import (
 from pgs_trd.models.ordinal_likelihood import OrdinalLikelihood
 from pgs_trd.models.sandwich import Errors
 from pgs_trd.models.term_fits import (
-    FitOptions,
     Interval,
     Method,
+    TermProblem,
     describe_fit,
     fit_terms,
     read_options,
 )
-from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
+from pgs_trd.models.term_inputs import read_term_inputs
 from pgs_trd.models.term_rows import TermRows
 from pgs_trd.models.terms import TermDesign
 from pgs_trd.models.workers import Workers
@@ -111,7 +111,8 @@ def fit_ordinal(
             part = inputs.of(ranked.rows)
             data = replace(part.data, outcome=codes[order].astype(np.float64))
             n_levels = int(codes.max(initial=-1)) + 1
-            problem = OrdinalProblem(replace(part, data=data), n_levels, options, workers)
+            part = replace(part, data=data)
+            problem = OrdinalProblem(part, options, workers, n_levels=n_levels)
             fit_terms(rows, ranked, problem, nobody=inputs.nobody)
     return rows.table(describe_fit("proportional odds", options))
 
@@ -132,19 +133,14 @@ def _read_levels(people: People, outcome: Vector) -> FloatArray:
     return levels
 
 
-@dataclass(frozen=True)
-class OrdinalProblem:
+@dataclass(frozen=True, kw_only=True)
+class OrdinalProblem(TermProblem):
     """Everything about a batch of proportional odds models but its scores.
 
     People are in the order of their levels, which are numbered from 0.
     """
 
-    inputs: BatchInputs
     n_levels: int
-    options: FitOptions
-    workers: Workers
-
-    methods: tuple[Method, ...] = ("ml",)
     infinite_reason = "separates lower from higher levels, wholly or for some people"
 
     @property
@@ -184,20 +180,3 @@ class OrdinalProblem:
     def likelihood(self, design: TermDesign, _method: Method, /) -> OrdinalLikelihood:
         """Give the likelihood of the models in `design`."""
         return OrdinalLikelihood(design, self.inputs.data, self.n_levels, self.workers)
-
-    def own_scale(self, scale: FloatArray) -> FloatArray:
-        """Give the scale of each own parameter: one a column."""
-        return scale.T
-
-    def describe(self, direction: FloatArray) -> str:
-        """Name the covariate that moves most."""
-        return self.inputs.basis.describe_direction(direction[self.n_levels - 1 :])
-
-    def log_likelihood_shift(self, _method: Method, scale: FloatArray, /) -> FloatArray:
-        """Change nothing."""
-        return np.zeros(scale.shape[1])
-
-    def note(
-        self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray
-    ) -> None:
-        """Add nothing to the rows."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln, logsumexp
 
-from pgs_trd.models.arrays import FloatArray, IntArray
+from pgs_trd.models.arrays import FloatArray
 from pgs_trd.models.inputs import (
     Labels,
     Matrix,
@@ -23,14 +23,14 @@ from pgs_trd.models.inputs import (
 from pgs_trd.models.logistic_likelihood import GlmLikelihood
 from pgs_trd.models.sandwich import GlmErrors
 from pgs_trd.models.term_fits import (
-    FitOptions,
     Interval,
     Method,
+    TermProblem,
     describe_fit,
     fit_terms,
     read_options,
 )
-from pgs_trd.models.term_inputs import BatchInputs, read_term_inputs
+from pgs_trd.models.term_inputs import read_term_inputs
 from pgs_trd.models.term_rows import TermRows
 from pgs_trd.models.terms import TermDesign
 from pgs_trd.models.workers import Workers
@@ -126,25 +126,15 @@ def _read_counts(people: People, outcome: Vector) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class PoissonProblem:
+class PoissonProblem(TermProblem):
     """Everything about a batch of Poisson models but its scores."""
 
-    inputs: BatchInputs
-    options: FitOptions
-    workers: Workers
-
-    methods: tuple[Method, ...] = ("ml",)
     infinite_reason = "singles out people among whom nobody has the outcome"
 
     @property
     def n_events(self) -> int:
         """Number of people with the outcome."""
         return int(np.sum(self.inputs.data.outcome > 0))
-
-    @property
-    def n_parameters(self) -> int:
-        """Intercept, covariates, score and interactions."""
-        return len(self.inputs.basis.names) + 2 + len(self.inputs.modifiers)
 
     def fault(self) -> tuple[str, str] | None:
         """Say why no score of this batch can be fitted, if so."""
@@ -172,22 +162,9 @@ class PoissonProblem:
         """Give the likelihood of the models in `design`."""
         return GlmLikelihood(design, self.inputs.data, "poisson", self.workers)
 
-    def own_scale(self, scale: FloatArray) -> FloatArray:
-        """Give the scale of each own parameter: one a column."""
-        return scale.T
-
-    def describe(self, direction: FloatArray) -> str:
-        """Name the covariate that moves most."""
-        return self.inputs.basis.describe_direction(direction)
-
     def log_likelihood_shift(self, _method: Method, scale: FloatArray, /) -> FloatArray:
         """Take the factorials of the counts off."""
         data = self.inputs.data
         terms = gammaln(data.outcome + 1)
         total = terms.sum() if data.weights is None else data.weights @ terms
         return np.full(scale.shape[1], -float(total))
-
-    def note(
-        self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray
-    ) -> None:
-        """Add nothing to the rows."""

@@ -155,7 +155,7 @@ def predict_batches(plan: PredictionPlan) -> Iterator[BatchPredictions]:
     options = FitOptions()
     with Workers(plan.threads) as workers:
         for batch, part in plan.inputs.batches():
-            problem = LogisticProblem(part, ("ml",), options, workers)
+            problem = LogisticProblem(part, options, workers)
             fault = (
                 problem.fault() if len(batch.rows) else ("no_complete_cases", plan.inputs.nobody())
             )

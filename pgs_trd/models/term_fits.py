@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -55,76 +56,70 @@ class FitOptions:
     min_events_per_parameter: float = 0.0
 
 
-class TermProblem(Protocol):
+@dataclass(frozen=True)
+class TermProblem(ABC):
     """Everything about a batch of models but its scores.
 
     Parameters come in the order: those of the model without a score, then its own.
+
+    Attributes
+    ----------
+    inputs
+        The people.
+    options
+        What the call asks for.
+    workers
+        The threads.
+    methods
+        How to fit: with the first, and where it diverges with the second, if any.
+    infinite_reason
+        What the culprit of a maximum at infinity does, to end a sentence.
     """
 
-    @property
-    def inputs(self) -> BatchInputs:
-        """The people."""
-        ...
+    inputs: BatchInputs
+    options: FitOptions
+    workers: Workers
+    methods: tuple[Method, ...] = ("ml",)
+    infinite_reason: ClassVar[str]
 
     @property
-    def options(self) -> FitOptions:
-        """What the call asks for."""
-        ...
-
-    @property
-    def workers(self) -> Workers:
-        """The threads."""
-        ...
-
-    @property
+    @abstractmethod
     def n_events(self) -> int | IntArray:
         """Number of events among the people of the batch, of each label where they differ."""
-        ...
 
     @property
     def n_parameters(self) -> int:
-        """Number of coefficients of one model."""
-        ...
+        """Number of coefficients of one model: intercept, covariates, score, interactions."""
+        return len(self.inputs.basis.names) + 2 + len(self.inputs.modifiers)
 
-    @property
-    def methods(self) -> tuple[Method, ...]:
-        """How to fit: with the first, and where it diverges with the second, if any."""
-        ...
-
-    @property
-    def infinite_reason(self) -> str:
-        """What the culprit of a maximum at infinity does, to end a sentence."""
-        ...
-
+    @abstractmethod
     def fault(self) -> tuple[str, str] | None:
         """Say why no score of this batch can be fitted: status and reason."""
-        ...
 
+    @abstractmethod
     def begin(self) -> FloatArray:
         """Give where the model without a score starts."""
-        ...
 
+    @abstractmethod
     def likelihood(self, design: TermDesign, method: Method, /) -> TermLikelihood:
         """Give the likelihood of the models in `design`."""
-        ...
 
     def own_scale(self, scale: FloatArray) -> FloatArray:
         """Give the scale of each own parameter, (n_models, n_own_parameters)."""
-        ...
+        return scale.T
 
     def describe(self, direction: FloatArray) -> str:
         """Name the covariate that moves most in a direction of the shared parameters."""
-        ...
+        return self.inputs.basis.describe_direction(direction)
 
-    def log_likelihood_shift(self, method: Method, scale: FloatArray, /) -> FloatArray:
+    def log_likelihood_shift(self, _method: Method, scale: FloatArray, /) -> FloatArray:
         """Give what turns the log likelihood of scaled columns into the caller's."""
-        ...
+        return np.zeros(scale.shape[1])
 
-    def note(
+    def note(  # noqa: B027
         self, rows: TermRows, positions: IntArray, beta: FloatArray, covariance: FloatArray
     ) -> None:
         """Add further tests of (n_models, n_own) coefficients to the rows, if any."""
-        ...
 
 
 def read_options(
