@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TypeVar, cast
 
 import numpy as np
@@ -145,15 +146,14 @@ class Evaluation:
         )
 
     def dates(self, days: IntArray) -> npt.NDArray[np.datetime64]:
-        """Give the dates of days that were worked out here, the same for each definition."""
+        """Give the dates of days, one array for all definitions of which the days are equal."""
 
-        def make() -> tuple[IntArray, npt.NDArray[np.datetime64]]:
+        def make() -> npt.NDArray[np.datetime64]:
             dates = to_dates(days)
             dates.flags.writeable = False  # the tables of several definitions share them
-            return days, dates
+            return dates
 
-        # The days stay, so that no other array can have their number.
-        return self._once(("dates", id(days)), make)[1]
+        return self._once(("dates", sha256(days.tobytes()).digest()), make)
 
     def resistance(self, definition: Definition) -> tuple[IntArray, BoolArray]:
         """Give the day of resistance, and who responds if the rule itself tells it."""
