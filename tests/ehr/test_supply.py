@@ -88,7 +88,7 @@ def test_prescription_supply__each_row_says_how_it_is_known():
     }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     fills=st.dictionaries(
         st.tuples(st.sampled_from(["sertraline", "citalopram"]), st.integers(0, 400)),

@@ -323,7 +323,7 @@ def _eras_by_hand(days: list[tuple[int, int, int]], gap_days: int) -> list[tuple
     return eras
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     fills=st.dictionaries(
         st.tuples(st.integers(0, 2), st.integers(0, 200)), st.integers(1, 90), min_size=1

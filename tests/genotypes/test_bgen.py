@@ -175,9 +175,7 @@ def expected_copies(variant, n_alleles):
     return copies
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32 - 1),
     bit_depth=st.integers(1, 32),
@@ -335,9 +333,7 @@ def test_blocks__refuses_genotypes_that_do_not_fit(tmp_path, content):
 
 
 @pytest.mark.parametrize("compression", ["zlib", "zstd", None])
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_open_genotypes__survives_any_changed_byte_of_a_bgen(
     bgen_file, compression, place, byte, cut

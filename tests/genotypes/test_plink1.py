@@ -180,9 +180,7 @@ def test_open_genotypes__names_a_path_that_does_not_exist_as_wrong_use(tmp_path,
     assert e.value.exit_code == 2
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ending=st.sampled_from([".bed", ".bim", ".fam"]),
     start=st.integers(0, 60),

@@ -225,9 +225,7 @@ def test_open_genotypes__refuses_a_record_that_htslib_gives_up_on(vcf_file):
         open_genotypes(path)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(start=356, length=0, patch=b"\x80")
 @given(start=st.integers(0, 700), length=st.integers(0, 30), patch=st.binary(max_size=6))
 def test_open_genotypes__survives_any_damage_to_a_vcf(vcf_file, start, length, patch):
@@ -296,9 +294,7 @@ def to_bcf(path):
     return other
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_blocks__are_the_same_from_text_and_through_htslib(vcf_file, tmp_path, seed):
     """Two readers of one file: ours of text, plain or bgzip, and htslib of the BCF."""

@@ -32,7 +32,7 @@ def draw(seed, n=400, *, shift=0.0, slope=1.0):
     return outcome, expit((truth - shift) / slope)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_calibrate__agrees_with_statsmodels(seed):
     """Intercept with the logit as offset, slope with it as predictor."""
@@ -65,7 +65,7 @@ def test_calibrate__takes_probabilities_as_small_as_numbers_get(tiny, is_case):
     assert_allclose(row["slope_se"] * 100, slope.bse[1], rtol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), bins=st.integers(2, 12), digits=st.integers(1, 3))
 def test_calibrate__parts_of_briers_score_sum_to_it(seed, bins, digits):
     """Exactly, as the part within bins is one of them; ties share a bin."""

@@ -57,7 +57,7 @@ def test_fit_cox__agrees_with_r(r_cox, fit_each_column, numbers_of):
     assert_allclose(sandwich["se"], numbers_of(expected, "robust_se", plain.index), rtol=1e-8)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32 - 1), ties=st.sampled_from(["efron", "breslow"]))
 def test_fit_cox__agrees_with_statsmodels(seed, ties):
     """PHReg has strata and late entry; who enters on the day of an event it counts as at risk."""
@@ -128,7 +128,7 @@ def test_fit_cox__robust_errors_follow_repeated_people_under_efron_ties():
     assert_allclose(copies["se"], weighted["se"], rtol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), ties=st.sampled_from(["efron", "breslow"]))
 def test_fit_cox__units_and_order_do_not_matter(seed, ties):
     """Time enters by rank only; covariates moved and rescaled, people permuted: the same."""

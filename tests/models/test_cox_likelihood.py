@@ -52,7 +52,7 @@ def differences(function, point, step=1e-5):
     return np.array([(function(point + m) - function(point - m)) / (2 * step) for m in moves])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), is_efron=st.booleans(), n_models=st.sampled_from([1, 3, 9]))
 def test_cox_likelihood__equals_a_loop_over_events(seed, is_efron, n_models):
     """Value by the definition, slope and curvature as its differences."""
@@ -78,7 +78,7 @@ def test_cox_likelihood__equals_a_loop_over_events(seed, is_efron, n_models):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), is_efron=st.booleans())
 def test_firth_cox_likelihood__slope_is_that_of_its_value(seed, is_efron):
     """The penalty's slope needs third moments of risk sets; differences need none."""

@@ -32,7 +32,7 @@ def random_people(seed, n_predictors, *, digits):
     return outcome, np.round(values, digits)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), digits=st.integers(0, 3))
 def test_auc__is_its_definition_over_all_pairs(seed, digits):
     """Area, error, gain and the error of the gain, ties counting half."""
@@ -61,7 +61,7 @@ def test_auc__is_what_was_worked_out_by_hand():
     assert row["ci_high"] == 1.0  # 0.75 + 0.47 is no probability
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_auc__sees_ranks_only_and_the_other_side_of_them(seed):
     """A growing function changes nothing, its negative turns the area around."""

@@ -38,7 +38,7 @@ def test_count_effective__is_what_was_worked_out_by_hand():
     assert_allclose(found, [3.25, 3.0, (7 + 6 * np.sqrt(1.25)) / 4], rtol=1e-7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), n_scores=st.integers(2, 8))
 def test_effective_tests__independent_scores_count_each_and_copies_once(seed, n_scores):
     """The two ends, for any sign and scale of the scores."""

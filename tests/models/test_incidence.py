@@ -22,7 +22,7 @@ def test_cumulative_incidence__is_what_was_worked_out_by_hand():
     assert_allclose(first["se"].iloc[1], np.sqrt(0.2 * 0.8 / 5), rtol=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_cumulative_incidence__agrees_with_lifelines_without_ties(seed):
     """Lifelines moves tied times at random, so there are none here."""

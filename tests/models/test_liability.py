@@ -31,7 +31,7 @@ def test_liability_r2__is_the_published_formula(k, r2, p, from_nagelkerke, from_
     assert_allclose(liability_r2(r2, k, p, kind="nagelkerke"), from_nagelkerke, atol=5e-7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(k=SHARES, r2=st.floats(1e-6, 0.2))
 def test_liability_r2__without_ascertainment_is_robertsons(k, r2):
     """With P = K it is R2 K (1-K) / z^2 (Dempster and Lerner 1950)."""
@@ -39,7 +39,7 @@ def test_liability_r2__without_ascertainment_is_robertsons(k, r2):
     assert_allclose(liability_r2(r2, k, k), r2 * k * (1 - k) / density**2, rtol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(k=SHARES, p=SHARES)
 def test_liability_r2__small_r2_grow_by_a_factor(k, p):
     """No ascertainment turns 0 into something, and twice a tiny R2 is twice as much."""

@@ -114,7 +114,7 @@ def test_fit_logistic__ml_says_separation_where_r_says_infinite(
     assert (fits["reason"].str.contains(f"the score|{culprit[file]!r}")).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n_people=st.integers(8, 40))
 def test_fit_logistic__separation_is_what_linear_programming_finds(seed, n_people):
     """Separated: some direction is at least 0 for all cases and at most 0 for all controls."""
@@ -134,7 +134,7 @@ def test_fit_logistic__separation_is_what_linear_programming_finds(seed, n_peopl
         assert fit["status"] in ("no_events", "no_nonevents", "collinear", "constant_score")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_fit_logistic__agrees_with_statsmodels(seed):
     """An independent Newton solver, with offset and weights by way of GLM."""
@@ -175,7 +175,7 @@ def test_fit_logistic__clustered_errors_agree_with_statsmodels():
     assert "clusters" in fits.attrs["conventions"]["se_definition"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), method=st.sampled_from(["ml", "firth"]))
 def test_fit_logistic__units_order_and_coding_do_not_matter(seed, method):
     """Covariates moved and rescaled, people permuted: the same; outcome flipped: the sign."""

@@ -119,7 +119,7 @@ def test_fit_logistic__profile_intervals_are_those_of_r(r_model, fit_each_column
         assert_allclose(fits[end], interpolated, rtol=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), n_people=st.integers(60, 300))
 def test_fit_logistic__at_the_ends_the_profile_has_fallen_by_the_quantile(seed, n_people):
     """The definition: held there as an offset, the best rest is worse by chi-square / 2."""

@@ -127,7 +127,7 @@ def test_meta_analyse__agrees_with_statsmodels(k, method, theirs):
     assert_allclose(adjusted["se"], other.sd_eff_w_re_hksj, rtol=tolerance)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 @example(seed=13506)
 def test_tau2_reml__is_where_no_other_tau2_is_likelier(seed):
@@ -146,7 +146,7 @@ def test_tau2_reml__is_where_no_other_tau2_is_likelier(seed):
         assert height[0] >= height.max() - 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.001, 3.0))
 def test_solve_q__gives_the_root_or_zero(seed, share):
     """Q at the tau2 that is given is the target, or below it at 0."""
@@ -160,7 +160,7 @@ def test_solve_q__gives_the_root_or_zero(seed, share):
     assert (q[tau2 == 0] <= target[tau2 == 0]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), factor=st.floats(0.01, 100.0))
 def test_tau2__another_unit_of_the_score_changes_the_unit_only(seed, factor):
     """A variance between strata has the square of the unit of the estimates."""

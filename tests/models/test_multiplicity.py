@@ -51,7 +51,7 @@ def test_adjust_p_values__agrees_with_r(hedenfalk, method):
         assert_allclose(share, hedenfalk["null_share"][method], rtol=tolerance)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), n_unlisted=st.integers(0, 5))
 def test_adjust_p_values__a_test_without_a_number_counts_as_one_with_p_of_1(seed, n_unlisted):
     """Or a family would get smaller, and its results stronger, because fits failed."""

@@ -13,7 +13,7 @@ from pgs_trd.errors import UsageError
 from pgs_trd.models import ModelDataError, decision_curve
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_decision_curve__is_the_mean_of_what_each_person_adds(seed):
     """A case acted on adds 1, a control acted on -t / (1 - t); the error is of that mean."""

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from pgs_trd.models.risk_sets import build_risk_sets, merge_near_ties
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), n_people=st.integers(1, 40), n_strata=st.integers(1, 4))
 def test_risk_sets__equal_a_loop_over_people_and_days(seed, n_people, n_strata):
     """At risk at t means entry < t <= duration, within the stratum, ties and all."""

@@ -25,7 +25,7 @@ def conditional_log_likelihood(mu, z, threshold):
     return stats.norm.logpdf(z - mu) - np.log(passing)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(beyond=st.floats(0.001, 8.0), alpha=st.floats(1e-8, 0.2), sign=st.sampled_from([-1, 1]))
 def test_correct_winners_curse__is_the_top_of_the_conditional_likelihood(beyond, alpha, sign):
     """No mean on a fine grid around it is likelier; it lies between 0 and the estimate."""
@@ -73,7 +73,7 @@ def test_correct_winners_curse__leaves_alone_what_is_far_beyond_the_threshold():
     assert_allclose(rows["beta_fiqt"], [6.0, -6.0], rtol=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_correct_winners_curse__fiqt_is_its_published_recipe(seed):
     """Adjust the p-values for the false discovery rate, and turn them back into z."""

@@ -110,7 +110,7 @@ def _fabbri(scripts: list[Script]) -> tuple[bool, int]:
     return True, max(second_drug, third)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(people=st.lists(history, min_size=1, max_size=4))
 def test_forthman_aou__equals_a_literal_re_statement(people: list[list[Script]]):
     """The published notebook is a loop over rows; ours takes all people at once."""
@@ -121,7 +121,7 @@ def test_forthman_aou__equals_a_literal_re_statement(people: list[list[Script]])
     assert found.tolist() == [_forthman(scripts) for scripts in people]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(people=st.lists(history, min_size=1, max_size=4))
 def test_fabbri2021__equals_a_literal_re_statement(people: list[list[Script]]):
     """Also the day, which is when the rule could first be seen to hold."""
@@ -181,7 +181,7 @@ def _sealock(scripts: list[Script], antipsychotics: list[Script]) -> tuple[int, 
     return NEVER, False
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     people=st.lists(st.tuples(history, history), min_size=1, max_size=3),
 )
@@ -230,7 +230,7 @@ def _lo(scripts: list[Script]) -> tuple[int, bool]:
     return case, stable
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(people=st.lists(history, min_size=1, max_size=4))
 def test_lo2025__equals_a_literal_re_statement(people: list[list[Script]]):
     """Cases leave an SSRI early, comparators stay on one."""

@@ -78,7 +78,7 @@ trials_of_one = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     people=st.lists(trials_of_one, min_size=1, max_size=4),
     n_failures=st.integers(1, 3),
@@ -152,7 +152,7 @@ def test_count_trials__failed_is_adequate_and_soon_followed():
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     people=st.lists(trials_of_one, min_size=1, max_size=4),
     n_drugs=st.integers(1, 3),
@@ -174,7 +174,7 @@ def test_distinct_in_window__equals_a_plain_count(
     assert found.tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(people=st.lists(trials_of_one, min_size=1, max_size=4), lookback=st.integers(0, 300))
 def test_overlapping_eras__equals_a_plain_count(people: list[list[Trial]], lookback: int):
     """Three drugs overlap the look-back, two of them begun at least a day before."""

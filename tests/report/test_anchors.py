@@ -52,7 +52,7 @@ def test_round_down__from_the_anchor_everything_within_a_threshold_looks_alike(
     assert 0 < count - least <= threshold
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lost=st.integers(0, 60), lost_controls=st.integers(0, 60), is_cox=st.booleans())
 def test_anchored_factor__the_error_shown_is_that_of_the_rounded_counts(
     lost, lost_controls, is_cox

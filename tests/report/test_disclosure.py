@@ -189,7 +189,7 @@ def shown_sums(study, strata, classes):
     ),
     n_strata=st.integers(1, 3),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_disclose__no_small_class_follows_from_all_tables_together(build, numbers, n_strata):
     """A linear program over class counts, models, pooled rows, Table 1 and cohort flow.
 
@@ -255,7 +255,7 @@ def test_ledger__a_sum_is_open_only_if_it_follows_from_the_page():
     losses=st.lists(st.one_of(st.just(0), st.integers(1, 30), st.integers(21, 500)), max_size=8),
     left=st.one_of(st.just(0), st.integers(1, 60)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_attrition__no_number_nor_difference_shown_is_small(losses, left):
     """People lost are the difference of two counts shown, wherever they stand."""
     counts = np.r_[left, left + np.cumsum(losses[::-1])][::-1]
@@ -324,7 +324,7 @@ def make_group(rng, name, n_people):
 
 
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(5, 900), min_size=3, max_size=3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_curves__each_stretch_holds_enough_events_and_each_point_enough_people(seed, sizes):
     """A step of a curve is events over people at risk: few of either could be worked out."""
     rng = np.random.default_rng(seed)

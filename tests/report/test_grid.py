@@ -81,7 +81,7 @@ def with_all_hidden(grid):
 
 
 @given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_suppress_grid__each_hidden_cell_keeps_the_stated_interval(table, has_totals):
     """A linear program over all tables that fit the page finds half the threshold or more.
 
@@ -121,7 +121,7 @@ def derived_group_sizes(counts, status):
 
 
 @given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_suppress_grid__no_small_group_follows_from_several_lines(table, has_totals):
     """Rows less columns can be a group of people too."""
     counts = np.array(table)[:3, :3]
@@ -170,7 +170,7 @@ def hidden_by_line(grid):
 
 
 @given(table=tables, has_totals=st.tuples(st.booleans(), st.booleans()))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_suppress_grid__no_small_sum_of_hidden_cells_follows_either(table, has_totals):
     """A total less the shown cells of its line is the size of the group that is hidden."""
     grid = suppress_grid(

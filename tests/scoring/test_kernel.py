@@ -249,7 +249,7 @@ def test_count_codes__does_not_overflow_when_all_calls_are_alike(path):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("n_columns", [1, 8, 24, 64, 72])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(size=sizes, kind=st.sampled_from(["certain", "mixed", "fractional"]))
 def test_score_dosages__equals_a_sum_in_unbounded_integers(path, n_columns, size, kind):
     """Steps of 2**53 times a fraction pass 64 bits, and must round the same all the same."""

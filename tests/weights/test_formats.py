@@ -347,9 +347,7 @@ def check_damaged(path, **options: object) -> None:
     assert weights.doses is None or np.isfinite(weights.doses).all()
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::pgs_trd.errors.PgsTrdWarning")
 @given(
     name=st.sampled_from(sorted(FORMATS)),
@@ -386,9 +384,7 @@ def test_read_weights__survives_damage_in_any_format(
     check_damaged(path, **options)
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.lists(
         st.lists(

@@ -85,9 +85,7 @@ ROWS = st.lists(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(targets=TARGETS, rows=ROWS)
 def test_match_variants__equals_a_slow_plain_version_and_reconciles(
     genotypes_of, weights_of, targets, rows
@@ -114,9 +112,7 @@ def test_match_variants__equals_a_slow_plain_version_and_reconciles(
     assert all(summary[f"n_{status}"] == count for status, count in counted.items())
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(
@@ -150,9 +146,7 @@ def test_summary__reconciles_for_every_score_of_a_wide_file(genotypes_of, tmp_pa
 KEPT = ["id", "status", "reason", "target", "swapped", "flipped"]
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(targets=TARGETS, rows=ROWS, seed=st.integers(0, 99))
 def test_match_variants__does_not_depend_on_the_order_of_rows_or_files(
     genotypes_of, weights_of, targets, rows, seed
@@ -183,9 +177,7 @@ def test_match_variants__does_not_depend_on_the_order_of_rows_or_files(
     )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(targets=TARGETS, rows=ROWS)
 def test_match_variants__of_the_other_allele_counted_matches_the_same_rows(
     genotypes_of, weights_of, targets, rows

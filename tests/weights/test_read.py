@@ -296,9 +296,7 @@ def test_read_weights__names_a_file_that_does_not_exist(tmp_path):
         read_weights(tmp_path / "none.txt")
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     separator=st.sampled_from(["\t", ",", " "]),
     start=st.integers(0, 120),
