@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _ERRORS = {
     "bigquery": ("google.api_core.exceptions:GoogleAPIError",),
     "pyspark": ("pyspark.errors:PySparkException", "py4j.protocol:Py4JError"),
 }
+# Looked for before the URL is taken apart: a / or # in a password would end the host there.
+_PASSWORD = re.compile(r"[^/]*//[^/@]*:[^@]+@")
 _EXAMPLES = (
     "postgresql://user@host/database/schema, bigquery://project/dataset or pyspark://database"
 )
@@ -86,7 +89,7 @@ def parse_url(text: str) -> Place:
     Parameters
     ----------
     text
-        ``postgresql://[user[:password]@][host[:port]]/database[/schema]``,
+        ``postgresql://[user@][host[:port]]/database[/schema]``,
         ``bigquery://project/dataset`` or ``pyspark://[database]``. Options:
         ``?vocabulary=NAME``, a second schema, dataset or Spark database where tables
         are looked for that the first does not have; ``host=FOLDER``, the socket of a
@@ -95,8 +98,13 @@ def parse_url(text: str) -> Place:
     Raises
     ------
     UsageError
-        If the URL is of another kind or lacks a part. A password is not repeated.
+        If the URL is of another kind, lacks a part or holds a password, which is not repeated.
     """
+    if _PASSWORD.match(text):
+        raise UsageError(
+            "the URL of the health records holds a password, which plans, commands and logs would "
+            "show. Write user@host without it; PostgreSQL takes it from ~/.pgpass or PGPASSWORD"
+        )
     url = urlsplit(text)
     scheme = "postgresql" if url.scheme == "postgres" else url.scheme
     if scheme not in SCHEMES:
@@ -132,10 +140,9 @@ def open_url(text: str) -> tuple[SQLBackend, dict[str, ir.Table]]:
     Parameters
     ----------
     text
-        As `parse_url` wants it. A password is better kept out of it: PostgreSQL finds
-        it in PGPASSWORD or ~/.pgpass, BigQuery uses Google's application default
-        credentials, and Spark the session that is active, or the one that its
-        configuration makes.
+        As `parse_url` wants it. PostgreSQL takes the password from ~/.pgpass or
+        PGPASSWORD, BigQuery uses Google's application default credentials, and Spark
+        the session that is active, or the one that its configuration makes.
 
     Returns
     -------
@@ -186,7 +193,6 @@ def _connect_postgres(place: Place) -> SQLBackend:
         host=place.options.get("host", url.hostname),
         port=url.port or 5432,
         user=unquote(url.username) if url.username else None,
-        password=unquote(url.password) if url.password else None,
         database=place.database,
     )
     # Nobody has to close the connection: it ends with the last table made of it.

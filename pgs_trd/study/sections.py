@@ -14,7 +14,7 @@ from pgs_trd.study.report_sections import Bias, Disclosure, Section
 
 TITLE = "Polygenic scores and treatment-resistant depression"
 Share = Annotated[float, Field(ge=0, le=1)]
-Url = Annotated[str, Field(pattern=r"^[a-z]+://")]
+Url = Annotated[str, Field(pattern=r"^[^/]+://")]
 PValue = Annotated[float, Field(gt=0, le=1)]
 
 

@@ -283,9 +283,21 @@ def test_postgresql__a_schema_without_tables_is_named(postgres: Path, execute):
         open_ehr(f"postgresql://tester@/postgres/elsewhere?host={postgres}")
 
 
-def test_postgresql__no_server_is_said_without_the_password(postgres: Path):
+def test_postgresql__takes_the_password_from_the_environment(
+    in_postgres: str, monkeypatch: pytest.MonkeyPatch
+):
+    """No URL may hold it, so that there must be another way."""
+    monkeypatch.setenv("PGPASSWORD", "geheim")
+    backend, _ = open_url(in_postgres)
+    assert backend.con.info.password == "geheim"
+
+
+def test_postgresql__no_server_is_said_without_the_password(
+    postgres: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Logs are shared; secrets and hosts are not for them."""
-    url = f"postgresql://tester:geheim@/nowhere/cdm?host={postgres}"
+    monkeypatch.setenv("PGPASSWORD", "geheim")
+    url = f"postgresql://tester@/nowhere/cdm?host={postgres}"
     with pytest.raises(DataError, match=r'database "nowhere" does not exist') as caught:
         open_url(url)
     assert "geheim" not in str(caught.value)

@@ -11,7 +11,7 @@ from pgs_trd.errors import UsageError
 @pytest.mark.parametrize(
     ("text", "name", "schemas"),
     [
-        ("postgresql://reader:x@host:5433/ehr/cdm", "postgresql://ehr/cdm", ("cdm",)),
+        ("postgresql://reader@host:5433/ehr/cdm", "postgresql://ehr/cdm", ("cdm",)),
         ("postgres:///ehr", "postgresql://ehr", ()),
         ("postgresql:///ehr?vocabulary=v", "postgresql://ehr/public", ("public", "v")),
         ("postgresql:///my%20ehr/cdm?host=/run/pg&vocabulary=v", "postgresql://my ehr/cdm", None),
@@ -30,18 +30,40 @@ def test_parse_url__finds_the_parts(text, name, schemas):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mysql://user:geheim@host/db", "cannot be read from mysql://; known are postgresql://"),
-        ("postgresql://user:geheim@host", "postgresql:// is incomplete or has too many parts"),
-        ("postgresql://user:geheim@host/a/b/c", "has too many parts; want postgresql://user@host"),
+        ("mysql://user@host/db", "cannot be read from mysql://; known are postgresql://"),
+        ("postgresql://user@host", "postgresql:// is incomplete or has too many parts"),
+        ("postgresql://user@host/a/b/c", "has too many parts; want postgresql://user@host"),
         ("bigquery://project", "bigquery:// is incomplete"),
         ("bigquery:///dataset", "bigquery:// is incomplete"),
         ("pyspark://gp/tables", "pyspark:// is incomplete or has too many parts"),
-        ("postgresql://u:geheim@h/db?schema=x", "no option 'schema'; there are: host, vocabulary"),
+        (
+            "postgresql://u@h/db?password=geheim",
+            "no option 'password'; there are: host, vocabulary",
+        ),
     ],
 )
 def test_parse_url__a_wrong_url_is_named_without_its_password(text, message):
     """The mistake is said with the right form; what may be secret is not repeated."""
     with pytest.raises(UsageError, match=message) as caught:
+        parse_url(text)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://user:geheim@host/db/cdm",
+        "postgres://:geheim@/db",
+        "postgresql+psycopg2://user:geheim@host/db",
+        "postgresql://user:12/geheim@host/db",
+        "postgresql://user:[geheim#@host/db",
+        "postgresql://user:geheim@@host/db",
+        "bigquery://user:geheim@project/dataset",
+    ],
+)
+def test_parse_url__refuses_a_password(text):
+    """A plan, a printed command or a log would show it; signs in it must not hide it."""
+    with pytest.raises(UsageError, match=r"holds a password.*~/\.pgpass or PGPASSWORD") as caught:
         parse_url(text)
     assert "geheim" not in str(caught.value)
 

@@ -130,6 +130,17 @@ def test_init__leaves_a_file_that_is_there(tmp_path: Path):
     assert (tmp_path / "study.yaml").read_text() == "mine"
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "Postgresql", "postgresql+psycopg2"])
+def test_check__refuses_a_password_and_does_not_show_it(study, tmp_path: Path, scheme: str):
+    """The URL goes into the plan and onto command lines; as people write it, it is no path."""
+    study["records"] = {"source": f"{scheme}://reader:geheim@host/ehr/cdm"}
+
+    with pytest.raises(UsageError, match=r"line \d+: records.source: .* holds a pass") as caught:
+        check(study, tmp_path)
+
+    assert "geheim" not in str(caught.value)
+
+
 def test_schema__in_the_docs_is_the_one_that_is_printed():
     """Editors check study files by it; `pgs-trd init --schema` writes it anew."""
     printed = CliRunner().invoke(app, ["init", "--schema"]).output
