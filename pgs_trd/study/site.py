@@ -18,6 +18,16 @@ from pgs_trd.errors import UsageError
 SECONDS_FOR_SLURM = 30
 LEAST_ROOM_MB = 1000
 
+_OF_SLURM = "needed for --profile slurm only; log in where jobs are sent"
+# What snakemake-executor-plugin-slurm and its jobs call by name, and when they do.
+PROGRAMS = {
+    "which": "the plugin looks for others by it: without, Snakemake stops under every profile",
+    **dict.fromkeys(("sbatch", "squeue", "scancel", "scontrol", "sinfo", "srun"), _OF_SLURM),
+    "sacct": "needed for --profile slurm where the profile names no slurm_account",
+    "sacctmgr": "needed for --profile slurm where the profile names a slurm_account",
+    "sshare": "needed for --profile slurm where sacctmgr knows no account",
+}
+
 
 def ask_slurm(words: Sequence[str]) -> str:
     """Run a command of Slurm and give what it says.
@@ -46,12 +56,12 @@ def examine_site() -> pd.DataFrame:
         Columns subject, found, verdict ("ok", "look" or "missing") and advice.
     """
     rows = [_installed("snakemake"), _installed("snakemake-executor-plugin-slurm")]
-    rows += [_program(name) for name in ("sbatch", "squeue", "scancel", "scontrol")]
+    rows += [_program(name, advice) for name, advice in PROGRAMS.items()]
     rows.append(
         _room("temporary files", Path(tempfile.gettempdir()), "set TMPDIR to another folder")
     )
     rows.append(_room("home", Path.home(), "no job writes there, but pip and conda do"))
-    if all(row[2] == "ok" for row in rows if row[0] in ("sbatch", "squeue", "scontrol")):
+    if shutil.which("scontrol") and shutil.which("sinfo"):
         rows += _examine_slurm()
     return pd.DataFrame(rows, columns=["subject", "found", "verdict", "advice"])
 
@@ -66,11 +76,9 @@ def _installed(name: str) -> _Row:
         return name, "no", "missing", "pip install 'pgs-trd[workflow]'"
 
 
-def _program(name: str) -> _Row:
+def _program(name: str, advice: str) -> _Row:
     path = shutil.which(name)
-    if path is None:
-        return name, "no", "missing", "needed for --profile slurm only; log in where jobs are sent"
-    return name, path, "ok", ""
+    return (name, "no", "missing", advice) if path is None else (name, path, "ok", "")
 
 
 def _room(subject: str, folder: Path, advice: str) -> _Row:

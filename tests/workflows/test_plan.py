@@ -27,7 +27,7 @@ from pgs_trd.study.costs import read_constants
 from pgs_trd.study.plan import Plan, plan_study
 from pgs_trd.study.scatter import scatter_study
 from pgs_trd.study.sensitivity import choose_definitions
-from pgs_trd.study.site import examine_site
+from pgs_trd.study.site import PROGRAMS, examine_site
 from pgs_trd.study.workflow import (
     describe_progress,
     find_profile,
@@ -506,7 +506,24 @@ def test_examine_site__names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tm
 
     site = examine_site().set_index("subject")
 
-    assert (
-        site.loc[["sbatch", "squeue", "scancel", "scontrol"], "verdict"].tolist() == ["missing"] * 4
-    )
+    assert set(site.loc[list(PROGRAMS), "verdict"]) == {"missing"}
+    assert site.loc["which", "advice"].endswith("Snakemake stops under every profile")
+    assert site.loc["sinfo", "advice"].startswith("needed for --profile slurm only")
     assert "MinJobAge" not in site.index
+
+
+@pytest.mark.parametrize("absent", PROGRAMS)
+def test_examine_site__tells_of_one_program_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, absent: str
+):
+    """The plugin fails with a traceback in the middle of a study; the others are found."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in set(PROGRAMS) - {absent}:
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+
+    site = examine_site().set_index("subject")
+
+    verdicts = site.loc[list(PROGRAMS), "verdict"]
+    assert verdicts.index[verdicts == "missing"].tolist() == [absent]
+    assert ("slurm" in site.index) == (absent not in ("scontrol", "sinfo"))
