@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgs_trd.errors import DataError, MatchRateError, PgsTrdWarning, UsageError, join_faults
+from pgs_trd.errors import DataError, PgsTrdWarning, UsageError, join_faults
 from pgs_trd.scoring.parts import ScorePart, read_part
-from pgs_trd.scoring.passes import Scores
+from pgs_trd.scoring.passes import Scores, report_failures
 from pgs_trd.weights.frequencies import note_swapped
 from pgs_trd.weights.reasons import REASONS, STATUSES
 
@@ -87,7 +87,7 @@ def merge_scores(
         summaries.append(_summarise(parts_of_batch, counts, min_overlap))
         n_files += len(parts_of_batch[0].names)
     summary = pd.concat(summaries, ignore_index=True)
-    _report_failures(summary, min_overlap, n_parts)
+    report_failures(summary, min_overlap, f" in {n_parts} parts")
     names = summary.loc[summary["status"] == "ok", "score"].tolist()
     people = read[0].people
     return Scores(
@@ -299,26 +299,6 @@ def _verdict(count: IntArray, parts: Sequence[ScorePart], place: int, is_ok: boo
     worst = int(lost.argmax())
     advice = ": is a part missing?" if worst in ABSENT else ""
     return f"{rate}; {lost[worst] / n_rows:.1%}: {REASONS[STATUSES[worst]]}{advice}"
-
-
-def _report_failures(summary: pd.DataFrame, min_overlap: float, n_parts: int) -> None:
-    """Warn of scores that failed; raise if all did."""
-    failed = summary[summary["status"] != "ok"]
-    if failed.empty:
-        return
-    first = failed.iloc[0]
-    message = f"{first['score']}: {first['verdict']}"
-    if first["n_rows"]:
-        message = (
-            f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
-            f"({first['match_rate']:.1%}) in {n_parts} parts, min_overlap is {min_overlap:.0%}. "
-            f"{first['verdict']}"
-        )
-    if len(failed) > 1:
-        message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
-    if len(failed) == len(summary):
-        raise MatchRateError(message, summary=summary)
-    warnings.warn(message, PgsTrdWarning, stacklevel=3)
 
 
 def _add(

@@ -186,7 +186,7 @@ def score(
             matcher, files, scale, log, give_back, is_part=min_overlap is None
         )
         del matcher
-    _report_failures(summary, min_overlap)
+    report_failures(summary, min_overlap)
     rows = _scored_rows(plans)
     options = Options(missing, scale, _given(frequencies, genotypes, rows))
     sums = Sums(n_people, plans, options)
@@ -292,7 +292,7 @@ def _log(
     (tables.append if log is None else log)(match.table())
 
 
-def _report_failures(summary: pd.DataFrame, min_overlap: float | None) -> None:
+def report_failures(summary: pd.DataFrame, min_overlap: float | None, where: str = "") -> None:
     """Warn of scores that failed; raise if all did."""
     failed = summary[summary["status"] != "ok"]
     if failed.empty:
@@ -302,7 +302,8 @@ def _report_failures(summary: pd.DataFrame, min_overlap: float | None) -> None:
     if not first["match_rate"] >= (min_overlap or 0.0) and first["n_rows"]:
         message = (
             f"{first['score']}: matched {first['n_matched']:,} of {first['n_rows']:,} rows "
-            f"({first['match_rate']:.1%}), min_overlap is {min_overlap:.0%}. {first['verdict']}"
+            f"({first['match_rate']:.1%}){where}, min_overlap is {min_overlap:.0%}. "
+            f"{first['verdict']}"
         )
     if len(failed) > 1:
         message = f"{len(failed)} of {len(summary)} scores failed. The first: {message}"
