@@ -166,19 +166,23 @@ class ScoreColumns:
         return numbers
 
 
+def _as_table(given: Matrix, name: str) -> pd.DataFrame:
+    """Give a table with a column each of what is called `name`, and so are nameless columns."""
+    if isinstance(given, pd.DataFrame):
+        return given
+    if isinstance(given, pd.Series):
+        return given.to_frame(name if given.name is None else given.name)
+    array = np.asarray(given)
+    array = array[:, np.newaxis] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise UsageError(f"{name}s have {array.ndim} dimensions: people x {name}s is needed")
+    return pd.DataFrame(array, columns=[f"{name}_{i + 1}" for i in range(array.shape[1])])
+
+
 def read_scores(people: People, scores: Matrix) -> ScoreColumns:
     """Check a table of scores, one model a column."""
     people.check("scores", scores)
-    if isinstance(scores, pd.Series):
-        table = scores.to_frame("score" if scores.name is None else scores.name)
-    elif isinstance(scores, pd.DataFrame):
-        table = scores
-    else:
-        array = np.asarray(scores)
-        array = array[:, np.newaxis] if array.ndim == 1 else array
-        if array.ndim != 2:
-            raise UsageError(f"scores have {array.ndim} dimensions: people x scores is needed")
-        table = pd.DataFrame(array, columns=[f"score_{i + 1}" for i in range(array.shape[1])])
+    table = _as_table(scores, "score")
     names = tuple(str(name) for name in table.columns)
     if not names:
         raise UsageError("scores have no column: there is nothing to fit")
@@ -199,15 +203,7 @@ def read_covariates(
     if covariates is None:
         return np.empty((people.length, 0)), ()
     people.check("covariates", covariates)
-    if isinstance(covariates, pd.Series):
-        table = covariates.to_frame("covariate" if covariates.name is None else covariates.name)
-    elif isinstance(covariates, pd.DataFrame):
-        table = covariates
-    else:
-        array = np.asarray(covariates)
-        array = array[:, np.newaxis] if array.ndim == 1 else array
-        table = pd.DataFrame(array, columns=[f"covariate_{i + 1}" for i in range(array.shape[1])])
-    encoded = encode_covariates(table)
+    encoded = encode_covariates(_as_table(covariates, "covariate"))
     numbers = encoded.to_numpy(dtype=np.float64)
     for position, name in enumerate(encoded.columns):
         refuse_infinite(f"covariate {name!r}", numbers[:, position])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pgs_trd.errors import UsageError
-from pgs_trd.models import encode_covariates
+from pgs_trd.models import encode_covariates, fit_logistic
 
 
 def test_encode_covariates__makes_dummies_with_the_first_level_as_reference():
@@ -45,3 +45,13 @@ def test_encode_covariates__refuses_ids_and_dates():
         encode_covariates(ids)
     with pytest.raises(UsageError, match="'born' holds dates"):
         encode_covariates(dates)
+
+
+@pytest.mark.parametrize("wrong", ["score", "covariate"])
+def test_fit_logistic__refuses_tables_of_three_dimensions(wrong):
+    """A block too many must not become columns."""
+    given = {"score": np.zeros((4, 1)), "covariate": np.zeros((4, 2))}
+    given[wrong] = np.zeros((4, 2, 2))
+
+    with pytest.raises(UsageError, match=f"{wrong}s have 3 dimensions: people x {wrong}s is"):
+        fit_logistic(np.array([0.0, 1, 0, 1]), given["score"], given["covariate"])
