@@ -235,7 +235,14 @@ def compare(rows: list[Row]) -> str:
             ratio = predicted / one[kind] - 1
             cells += [f"{one[kind]:,.{digits}f}", f"{predicted:,.{digits}f} ({ratio:+.0%})"]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    jobs = [(row, row.plan.jobs[row.number]) for row in rows]
+    slowest = max(row.wall / (60 * job.minutes) for row, job in jobs)
+    largest = max(row.took["memory"] / job.mem_mb for row, job in jobs)
+    asked = (
+        f"{len(jobs)} jobs: the longest took {slowest:.0%} of the minutes asked for it, "
+        f"the largest {largest:.0%} of the memory"
+    )
+    return "\n".join([*lines, "", asked])
 
 
 def describe(row: Row) -> dict[str, Any]:
