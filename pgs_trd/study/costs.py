@@ -39,7 +39,7 @@ _AS = {
 """Stages whose jobs do the work of another one, or part of it."""
 GROWS_WITH: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "score": {
-        "cpu": ("one", "variants", "calls", "products", "weight_rows", "sums"),
+        "cpu": ("one", "scores", "variants", "calls", "products", "weight_rows", "sums"),
         "memory": ("one", "variants", "matched_rows", "rows_of_a_file", "block", "sums"),
         "disk": ("one", "weight_rows", "sums"),
     },
@@ -48,7 +48,11 @@ GROWS_WITH: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "memory": ("one", "rows_of_a_file", "sums"),
         "disk": ("one", "weight_rows", "sums"),
     },
-    "phenotype": dict.fromkeys(KINDS, ("one", "people", "record_rows")),
+    "phenotype": {
+        "cpu": ("one", "people", "record_rows"),
+        "memory": ("one", "people", "record_rows"),
+        "disk": ("one", "people", "root_people"),
+    },
     "associate": {
         "cpu": ("one", "people", "sums", "fits"),
         "memory": ("one", "people", "sums"),
@@ -165,6 +169,9 @@ def quantities(stage: str, kind: str, size: Size) -> dict[str, float]:
     amounts = {
         "one": 1.0,
         "people": people,
+        # Days repeat more in larger tables, so that each takes less room.
+        "root_people": people**0.5,
+        "scores": scores,
         "variants": size.variants / 1e6,
         # Variants without a weight are not read.
         "calls": people * min(size.variants / 1e6, matched) * 1e3,
