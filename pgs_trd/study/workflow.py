@@ -125,7 +125,10 @@ def run_workflow(plan: Plan, profile: str, further: Sequence[str] = ()) -> NoRet
         If jobs of an earlier run of this study are still in the queue of Slurm.
     """
     command = snakemake_command(plan, profile, further)
-    if is_locked(plan) and (queued := find_queued(plan)) is not None and len(queued):
+    # An interrupt leaves no lock, but may leave jobs that were about to be sent.
+    of_slurm = _executor(find_profile(profile)) == "slurm"
+    queued = find_queued(plan) if of_slurm or is_locked(plan) else None
+    if queued is not None and len(queued):
         raise UsageError(
             f"{len(queued)} jobs of an earlier run of this study are still in the queue and would "
             f"write the same files: wait, or `pgs-trd workflow cancel {plan.study.name}`"

@@ -34,6 +34,7 @@ from pgs_trd.study.workflow import (
     find_stopped,
     is_locked,
     job_prefix,
+    run_workflow,
     workflow_folder,
 )
 from pgs_trd.tables import read_table, write_table
@@ -456,6 +457,21 @@ def test_job_prefix__is_of_the_output_and_one_that_slurm_takes(study: Path, plan
     """By it a later call finds the jobs of this study, and of no other."""
     assert re.fullmatch(r"pgs-[0-9a-f]{8}", job_prefix(plan))
     assert job_prefix(plan) == job_prefix(plan_study(load_config(study), study))
+
+
+def test_run_workflow__does_not_start_beside_jobs_in_the_queue(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """An interrupt leaves no lock, but jobs that were about to be sent, which write the same."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f"#!/bin/sh\necho '7|{job_prefix(plan)}_1|PENDING'\necho '8|other|RUNNING'\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not is_locked(plan)
+
+    with pytest.raises(UsageError, match=r"^1 jobs of an earlier run .* still in the queue"):
+        run_workflow(plan, "slurm")
 
 
 def test_describe_progress__counts_jobs_whose_files_are_all_there(
