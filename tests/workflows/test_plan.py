@@ -399,6 +399,8 @@ def test_slurm_profile__avoids_the_defects_of_the_plugin():
     assert profile["slurm-status-command"] == "squeue"
     assert profile["retries"] >= 1
     assert profile["rerun-incomplete"] is True
+    # By the timespan Snakemake ends later than it could.
+    assert re.fullmatch(r"\d+/1?\ds", profile["max-jobs-per-timespan"])
     assert not any("array" in key or "group" in key for key in profile)
 
 
