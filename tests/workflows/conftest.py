@@ -24,12 +24,31 @@ from pgs_trd.study import run_study
 from pgs_trd.study.demo import write_study_file
 from pgs_trd.tables import read_table
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sinfo")
+CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
+PROGRAMS = ("munged", "slurmctld", "slurmd", *CLIENTS)
 NODES = ("n1", "n2")
 PARTS = {"part1": range(1, 4), "part2": range(4, 9), "part3": range(9, 23)}
 SCORES = ("SIM000001", "SIM000020", "SIM000048")
-# The longest a call of Snakemake may take; some failures of its executor are endless waits.
-HARD_LIMIT_SECONDS = 300
+# The longest to wait for anything, on a machine that others use, too; some failures of
+# Snakemake's executor are endless waits.
+HARD_LIMIT_SECONDS = 600
+# Options by which a head sees the end of a job at once, and itself ends at once: it does so only
+# the timespan later than it last looked for jobs to send.
+QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10",
+         "--max-jobs-per-timespan", "60/1s")  # fmt: skip
+# The plugin's waits are for jobs of minutes, and only the first has an option: after a look that
+# found no end it waits 10 s more than before, and its version 2.6 sleeps 5 s before each sbatch.
+# A Python that starts Snakemake with the options above looks every second, and sleeps less.
+WITHOUT_WAITS = f"""
+import sys
+if sys.orig_argv[1:3] == ["-m", "snakemake"] and "{QUICK[0]}" in sys.orig_argv:
+    import time, types
+    import snakemake_executor_plugin_slurm as plugin
+    seconds = property(lambda executor: 1, lambda executor, value: None)
+    plugin.Executor.next_seconds_between_status_checks = seconds
+    shorter = lambda seconds: time.sleep(min(seconds, 0.1))
+    plugin.time = types.SimpleNamespace(**{{**vars(time), "sleep": shorter}})
+"""
 HEEDING_INTERRUPTS = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -37,7 +56,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
-def wait_until(is_done: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_until(is_done: Callable[[], bool], what: str, seconds: float = HARD_LIMIT_SECONDS) -> None:
     """Wait for something, not for ever."""
     end = time.monotonic() + seconds
     while not is_done():
@@ -132,18 +151,29 @@ class Slurm:
     def ask(self, *words: str) -> str:
         """Run a client of Slurm."""
         return subprocess.run(
-            words, env=self.environment, check=True, capture_output=True, text=True, timeout=60
-        ).stdout
+            words, env=self.environment, check=True, capture_output=True, text=True,
+            timeout=HARD_LIMIT_SECONDS,
+        ).stdout  # fmt: skip
 
-    def queue(self) -> list[str]:
-        """Give the states of the jobs that are not over."""
-        return self.ask("squeue", "--noheader", "--format", "%T").split()
+    def queue(self, prefix: str = "") -> list[str]:
+        """Give the states of the jobs that are not over, whose names begin so."""
+        lines = self.ask("squeue", "--noheader", "--format", "%j|%T").splitlines()
+        jobs = [line.split("|") for line in lines]
+        return [state for name, state in jobs if name.startswith(prefix)]
 
     def running(self, rule: str) -> str:
         """Give the id of a running job of a rule, and its part if that is named; "" if none."""
         listed = self.ask("squeue", "--noheader", "--states", "RUNNING", "--format", "%i %k")
         jobs = (line.split() for line in listed.splitlines())
         return next((job[0] for job in jobs if rule in job[-1]), "")
+
+    def let_jobs_start(self, state: str) -> None:
+        """With DOWN what is queued waits and what runs goes on; with UP all goes on."""
+        self.ask("scontrol", "update", "PartitionName=main", f"State={state}")
+
+    def wait_until_empty(self) -> None:
+        """Wait until no job is left, not even one that is just ending."""
+        wait_until(lambda: self.queue() == [], "an empty queue")
 
 
 def _why_not() -> str | None:
@@ -189,6 +219,7 @@ def _start(folder: Path, daemons: list[subprocess.Popen[bytes]]) -> Slurm:
         **os.environ,
         "SLURM_CONF": str(folder / "slurm.conf"),
         "PATH": f"{folder / 'bin'}{os.pathsep}{program_path()}",
+        "PYTHONPATH": str(folder / "python"),
     }
     environment.pop("SLURM_CPUS_PER_TASK", None)
 
@@ -209,15 +240,15 @@ def _start(folder: Path, daemons: list[subprocess.Popen[bytes]]) -> Slurm:
         # A client waits for long if the daemon has died: look at that first.
         assert daemons[-1].poll() is None, (folder / "slurmctld.log").read_text()[-2000:]
         try:
-            return cluster.ask("timeout", "5", *words).split().count(wanted) > 0
+            return cluster.ask("timeout", "20", *words).split().count(wanted) > 0
         except subprocess.CalledProcessError:
             return False
 
-    wait_until(lambda: answers("scontrol", "ping", wanted="UP"), 60, "slurmctld")
+    wait_until(lambda: answers("scontrol", "ping", wanted="UP"), "slurmctld")
     for node in NODES:
         start("slurmd", "-D", "-N", node)
     words = ("sinfo", "--noheader", "--format", "%D", "--states", "idle")
-    wait_until(lambda: answers(*words, wanted=str(len(NODES))), 60, "nodes")
+    wait_until(lambda: answers(*words, wanted=str(len(NODES))), "nodes")
     return cluster
 
 
@@ -230,17 +261,19 @@ def _start_munge(folder: Path, start: Callable[..., None]) -> None:
     start(
         "munged", "--foreground", "--force", *(f"--{name}={path}" for name, path in files.items())
     )
-    wait_until((folder / "munge.socket").exists, 30, "munged")
+    wait_until((folder / "munge.socket").exists, "munged")
 
 
 def _write_settings(folder: Path) -> None:
-    for name in ("state", "bin", *(f"spool-{node}" for node in NODES)):
+    for name in ("state", "bin", "python", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()
-    # The plugin takes SLURM_CONF out of a job's environment before it calls srun.
-    wrapper = folder / "bin" / "srun"
-    srun = shutil.which("srun")
-    wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {srun} "$@"\n')
-    wrapper.chmod(0o755)
+    (folder / "python" / "sitecustomize.py").write_text(WITHOUT_WAITS)
+    # The plugin takes SLURM_CONF out of the environment, in a job and in a head that is one.
+    for client in CLIENTS:
+        wrapper = folder / "bin" / client
+        program = shutil.which(client)
+        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {program} "$@"\n')
+        wrapper.chmod(0o755)
     host = "NodeHostname=localhost NodeAddr=127.0.0.1"
     base = 20_000 + 4 * (os.getpid() % 5_000)
     nodes = [
@@ -270,10 +303,12 @@ JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-SchedulerParameters=sched_interval=2,bf_interval=2
+SchedulerParameters=sched_interval=1,bf_interval=1
 ReturnToService=2
-SlurmdTimeout=30
-KillWait=5
+SlurmdTimeout=600
+MessageTimeout=60
+BatchStartTimeout=600
+KillWait=2
 MinJobAge=3600
 MpiDefault=none
 SwitchType=switch/none

@@ -81,7 +81,7 @@ def test_workflow__killed_among_parts_goes_on_where_it_was(
     finished = re.compile(r"Finished jobid: \d+ \(Rule: sensitivity_part\)")
 
     head = start_workflow(study, "--profile", "local")
-    wait_until(lambda: bool(finished.search(head.said())), HARD_LIMIT_SECONDS, "a part")
+    wait_until(lambda: bool(finished.search(head.said())), "a part")
     head.kill()
 
     done = {path: path.stat().st_mtime_ns for path in parts.glob("associate-*.json")}

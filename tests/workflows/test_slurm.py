@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pgs_trd.study.config import load_config
+from pgs_trd.study.jobs import Job
 from pgs_trd.study.plan import Plan, plan_study
 from pgs_trd.study.workflow import is_locked, job_prefix, workflow_folder
 
-from .conftest import HARD_LIMIT_SECONDS, Head, Slurm, assert_same_results, wait_until
+from .conftest import HARD_LIMIT_SECONDS, QUICK, Head, Slurm, assert_same_results, wait_until
 from .test_threads import REPORT
 
 pytestmark = pytest.mark.slow
 
-# Snakemake asks Slurm after these seconds; its default of 40 is for jobs of minutes.
-QUICK = ("--slurm-init-seconds-before-status-checks", "8", "--latency-wait", "10")
 SLURM = ("--profile", "slurm", *QUICK)
+SCORES_ONLY = (*SLURM, "--until", "merge")
 
 
 @pytest.fixture
 def empty_queue(slurm: Slurm) -> Iterator[Slurm]:
-    """Hold that a test leaves nothing in the queue."""
+    """Hold that a test leaves nothing in the queue, not even a job that is just ending."""
     yield slurm
-    slurm.ask("scontrol", "update", "PartitionName=main", "State=UP")
+    slurm.let_jobs_start("UP")
     left = slurm.queue()
     if left:
         slurm.ask("scancel", "--user", "root")
-        wait_until(lambda: slurm.queue() == [], 60, "an empty queue")
+        slurm.wait_until_empty()
     assert left == []
 
 
@@ -64,13 +65,59 @@ def _plan(study: Path) -> Plan:
 def _command(slurm: Slurm, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ("pgs-trd", *words), env=slurm.environment,
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=HARD_LIMIT_SECONDS, check=False,
     )  # fmt: skip
 
 
-def _times(folder: Path) -> dict[Path, int]:
-    """Give when each file was written."""
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+def _is_done(job: Job) -> bool:
+    return all(Path(path).is_file() for path in job.outputs)
+
+
+def _files(jobs: Iterable[Job]) -> dict[Path, tuple[int, int]]:
+    """Give of each file that jobs have written which it is and when it was written.
+
+    Those beside the outputs that others read, such as sidecars, are among them.
+    """
+    outputs = [Path(path) for job in jobs for path in job.outputs]
+    paths = {path for output in outputs for path in output.parent.glob(f"{output.stem}.*")}
+    assert paths.issuperset(outputs)
+    stats = {path: path.stat() for path in paths}
+    return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in stats.items()}
+
+
+def _ended(said: str, rule: str = r"\w+") -> int:
+    """Count the jobs whose end Snakemake has seen."""
+    return len(re.findall(rf"Finished jobid: \d+ \(Rule: {rule}\)", said))
+
+
+def _planned(said: str) -> dict[str, int]:
+    """Read how many jobs of each rule Snakemake was about to run."""
+    table = said.split("Job stats:")[1].split("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def _keep_some_from_starting(slurm: Slurm, plan: Plan, said: Callable[[], str]) -> list[Job]:
+    """Let no job start after the first; give those that were done when all had ended that ran.
+
+    Snakemake has seen their ends, and has sent another, which waits.
+    """
+    parts = plan.stages()["score_part"]
+    wait_until(lambda: slurm.running("score_part") != "", "a part that runs")
+    slurm.let_jobs_start("DOWN")
+
+    def only_waits() -> bool:
+        states = set(slurm.queue(job_prefix(plan)))
+        return states == {"PENDING"} and any(map(_is_done, parts))
+
+    wait_until(lambda: only_waits() and _ended(said()) == sum(map(_is_done, plan.jobs)), "ends")
+    return [job for job in plan.jobs if _is_done(job)]
+
+
+def _assert_only_rest_is_done(said: str, plan: Plan, done: list[Job]) -> None:
+    """Hold a run of the scores to the parts that were missing, by Snakemake's own count."""
+    left = len(plan.stages()["score_part"]) - sum(job.stage == "score_part" for job in done)
+    assert _planned(said) == {"merge": 1} | ({"score_part": left} if left else {})
+    assert _ended(said) == left + 1
 
 
 def test_slurm__gives_the_values_of_a_local_run_after_a_kill(
@@ -81,46 +128,44 @@ def test_slurm__gives_the_values_of_a_local_run_after_a_kill(
 ):
     """The head is lost, its jobs are not: they are found, cancelled, and only the rest is done."""
     slurm, study = empty_queue, make_study("slurm")
-    results = study.parent / "results"
+    plan = _plan(study)
     head = start_workflow(study, *SLURM, environment=slurm.environment)
-    first = [*_plan(study).stages()["score_part"], *_plan(study).stages()["phenotype"]]
-    wait_until(lambda: all(Path(p).is_file() for job in first for p in job.outputs), 180, "parts")
+    first = [*plan.stages()["score_part"], *plan.stages()["phenotype"]]
+    wait_until(lambda: _ended(head.said(), "(?:score_part|phenotype)") == len(first), "parts")
     # Jobs that are sent now stay in the queue, whatever the speed of this machine.
-    slurm.ask("scontrol", "update", "PartitionName=main", "State=DOWN")
-    wait_until(lambda: "PENDING" in slurm.queue(), 120, "a job of the next stage")
+    slurm.let_jobs_start("DOWN")
+    wait_until(lambda: "PENDING" in slurm.queue(), "a job of the next stage")
     head.kill()
-    done = _times(results / "scores" / "parts")
+    done = _files(first)
 
     refused = start_workflow(study, *SLURM, environment=slurm.environment)
     assert refused.finish() == 2
     assert "still in the queue" in refused.said()
     names = slurm.ask("squeue", "--noheader", "--format", "%j").split()
     assert names
-    assert all(name.startswith(job_prefix(_plan(study))) for name in names)
+    assert all(name.startswith(job_prefix(plan)) for name in names)
     said = _command(slurm, "workflow", "status", str(study)).stdout
     assert "score_part: 3 of 3 done" in said
     assert "at Slurm: " in said
     assert "PENDING" in said
     cancelled = _command(slurm, "workflow", "cancel", str(study))
     assert cancelled.stdout.startswith("cancelled "), cancelled.stderr
-    wait_until(lambda: slurm.queue() == [], 60, "an empty queue")
+    slurm.wait_until_empty()
 
-    slurm.ask("scontrol", "update", "PartitionName=main", "State=UP")
+    slurm.let_jobs_start("UP")
     again = start_workflow(study, *SLURM, environment=slurm.environment)
     assert again.finish() == 0, again.said()[-3000:]
 
-    assert _times(results / "scores" / "parts") == done
+    assert done.items() <= _files(first).items()
+    assert not {"score_part", "phenotype"} & set(_planned(again.said()))
     assert "at Slurm: nothing" in _command(slurm, "workflow", "status", str(study)).stdout
-    assert_same_results(results, expected)
+    assert_same_results(plan.output, expected)
 
 
-def _disturbed(slurm: Slurm, left: dict[str, Callable[[str], None]]) -> bool:
-    """Do to each running job what is `left` to be done to it; tell whether more is left."""
-    for part in list(left):
-        job = slurm.running(part)
-        if job:
-            left.pop(part)(job)
-    return bool(left)
+def _job_states(slurm: Slurm, plan: Plan) -> list[str]:
+    """Give what Slurm knows of each job of a study, a line a job."""
+    jobs = slurm.ask("scontrol", "show", "job", "--oneliner").splitlines()
+    return [line for line in jobs if str(plan.folder) in line]
 
 
 def test_slurm__sends_jobs_again_that_were_cancelled_or_ran_out_of_memory_or_time(
@@ -131,44 +176,48 @@ def test_slurm__sends_jobs_again_that_were_cancelled_or_ran_out_of_memory_or_tim
     plan = _plan(study)
     path = plan.write()
     content = json.loads(path.read_text())
+    may_go_on = {name: tmp_path / f"{name} may go on" for name in ("part1", "part2")}
     for job in content["jobs"]:
         job["mem_mb"] = 100 if job["stage"] == "phenotype" else job["mem_mb"]
+        if job["name"] in may_go_on:
+            waiting = ': > "$0, is here"; while [ ! -e "$0" ]; do sleep 0.2; done; exec "$@"'
+            job["command"] = ["sh", "-c", waiting, str(may_go_on[job["name"]]), *job["command"]]
     path.write_text(json.dumps(content))
 
-    def cancel(job: str) -> None:
-        slurm.ask("scancel", job)
-
-    def hang(job: str) -> None:
-        # As if it hung and its time were over, which Slurm looks at twice a minute.
-        slurm.ask("scancel", "--full", "--signal", "STOP", job)
-        slurm.ask("scontrol", "update", f"JobId={job}", "EndTime=now")
+    def stop(part: str, state: str, *words: str) -> None:
+        # Not before the command runs: without its step a job fails in another way.
+        wait_until(Path(f"{may_go_on[part]}, is here").exists, f"{part} that runs")
+        slurm.ask(*(word.format(job=slurm.running(part)) for word in words))
+        what = f"JobState={state}"
+        wait_until(
+            lambda: any(what in line and part in line for line in _job_states(slurm, plan)), what
+        )
+        may_go_on[part].touch()
 
     with (tmp_path / "head.log").open("w") as log:
-        head = subprocess.Popen(
+        process = subprocess.Popen(
             (sys.executable, "-m", "snakemake", "--snakefile", workflow_folder() / "Snakefile",
              "--directory", plan.folder, "--profile", workflow_folder() / "profiles" / "slurm",
-             "--config", f"plan={path}", "--retries", "3", *QUICK),
+             "--config", f"plan={path}", "--retries", "3", "--until", "merge", "phenotype", *QUICK),
             env=slurm.environment, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
+    head = Head(process, tmp_path / "head.log")
     try:
-        # Whichever of the two comes first.
-        disturb = {"part1": cancel, "part2": hang}
-        wait_until(lambda: not _disturbed(slurm, disturb), 150, "the jobs of both parts")
-        code = head.wait(HARD_LIMIT_SECONDS)
+        stop("part1", "CANCELLED", "scancel", "{job}")
+        # Its time is over now, which Slurm looks at twice a minute.
+        stop("part2", "TIMEOUT", "scontrol", "update", "JobId={job}", "EndTime=now")
+        code = head.finish()
     finally:
-        head.kill()
+        if process.poll() is None:
+            head.kill()
 
-    assert code == 0, (tmp_path / "head.log").read_text()[-3000:]
-    jobs = slurm.ask("scontrol", "show", "job", "--oneliner").splitlines()
-    of_study = [line for line in jobs if str(plan.folder) in line]
-    for what, rule in {
-        "JobState=CANCELLED": "part1", "JobState=TIMEOUT": "part2",
-        "mem=100M": "phenotype", "mem=200M": "phenotype",
-    }.items():  # fmt: skip
-        assert any(what in line and rule in line for line in of_study), what
-    killed = [line for line in of_study if "mem=100M" in line]
+    assert code == 0, head.said()[-3000:]
+    of_phenotype = [line for line in _job_states(slurm, plan) if "phenotype" in line]
+    killed = [line for line in of_phenotype if "mem=100M" in line]
+    assert len(killed) == 1
     assert all("JobState=FAILED" in x or "JobState=OUT_OF_MEMORY" in x for x in killed)
-    assert_same_results(plan.output, expected)
+    assert any("mem=200M" in line for line in of_phenotype)
+    assert_same_results(plan.output, expected, ["scores", "phenotype"])
 
 
 def test_slurm__takes_jobs_back_at_an_interrupt_and_goes_on_later(
@@ -180,25 +229,21 @@ def test_slurm__takes_jobs_back_at_an_interrupt_and_goes_on_later(
     """Ctrl-C leaves no lock, and at most the job that was just being sent, for `cancel`."""
     slurm, study = empty_queue, make_study("interrupted")
     plan = _plan(study)
-    parts, part = plan.output / "scores" / "parts", plan.stages()["score_part"]
-    head = start_workflow(study, *SLURM, "--until", "merge", environment=slurm.environment)
-    wait_until(lambda: any(Path(job.outputs[0]).is_file() for job in part), 120, "a part")
-    slurm.ask("scontrol", "update", "PartitionName=main", "State=DOWN")
+    head = start_workflow(study, *SCORES_ONLY, environment=slurm.environment)
+    done = _keep_some_from_starting(slurm, plan, head.said)
+    files = _files(done)
 
     head.interrupt()
 
-    assert head.finish(90) != 0
-    cancel = ("pgs-trd", "workflow", "cancel", study)
-    subprocess.run(cancel, env=slurm.environment, check=True, capture_output=True, timeout=60)
-    wait_until(lambda: slurm.queue() == [], 60, "an empty queue")
+    assert head.finish() != 0
+    slurm.wait_until_empty()
     assert not is_locked(plan)
-    slurm.ask("scontrol", "update", "PartitionName=main", "State=UP")
-    done = {path: at for path, at in _times(parts).items() if path.suffix == ".parquet"}
-    again = start_workflow(study, *SLURM, "--until", "merge", environment=slurm.environment)
+    slurm.let_jobs_start("UP")
+    again = start_workflow(study, *SCORES_ONLY, environment=slurm.environment)
     assert again.finish() == 0, again.said()[-3000:]
+    assert files.items() <= _files(done).items()
+    _assert_only_rest_is_done(again.said(), plan, done)
     assert_same_results(plan.output, expected, ["scores"])
-    # A part whose end Snakemake had not seen is done again; at least one was seen or all were.
-    assert len(done) >= 1
 
 
 def test_slurm__says_that_a_disk_is_full_and_goes_on_when_it_is_not(
@@ -215,17 +260,18 @@ def test_slurm__says_that_a_disk_is_full_and_goes_on_when_it_is_not(
     small_scratch(scores)
     filler = scores / "filler"
     part = plan.stages()["score_part"]
-    subprocess.run(shlex.split(part[0].line()), env=slurm.environment, check=True, timeout=60)
+    subprocess.run(
+        shlex.split(part[0].line()), env=slurm.environment, check=True, timeout=HARD_LIMIT_SECONDS
+    )
     room = shutil.disk_usage(scores).free
     filler.write_bytes(bytes(room - 4096))
-    done = _times(scores / "parts")
+    files = _files(part[:1])
 
     by_hand = subprocess.run(
         shlex.split(part[1].line()), env=slurm.environment,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=HARD_LIMIT_SECONDS, check=False,
     )  # fmt: skip
-    options = (*SLURM, "--until", "merge")
-    head = start_workflow(study, *options, "--retries", "0", environment=slurm.environment)
+    head = start_workflow(study, *SCORES_ONLY, "--retries", "0", environment=slurm.environment)
 
     assert by_hand.returncode == 75, by_hand.stderr
     assert "error: no room left" in by_hand.stderr
@@ -234,11 +280,15 @@ def test_slurm__says_that_a_disk_is_full_and_goes_on_when_it_is_not(
     assert f"workflow status {study}" in head.said()
     said = _command(slurm, "workflow", "status", str(study)).stdout
     assert "score_part part2 found no room left to write" in said
-    assert _times(scores / "parts") == done
+    assert set((scores / "parts").iterdir()) == set(files)
+    assert _files(part[:1]) == files
+    slurm.wait_until_empty()
 
     filler.unlink()
-    again = start_workflow(study, *options, environment=slurm.environment)
+    again = start_workflow(study, *SCORES_ONLY, environment=slurm.environment)
     assert again.finish() == 0, again.said()[-3000:]
+    assert _files(part[:1]) == files
+    _assert_only_rest_is_done(again.said(), plan, part[:1])
     assert_same_results(plan.output, expected, ["scores"])
 
 
@@ -246,15 +296,16 @@ def test_slurm_arrays__give_the_values_of_a_local_run(
     empty_queue: Slurm, make_study: Callable[..., Path], expected: Path
 ):
     """The script needs nothing but sbatch; stages wait for those before them."""
-    slurm, study = empty_queue, make_study("arrays")
+    slurm, study = empty_queue, make_study("arrays", jobs={"models": "each"})
     script = _command(slurm, "plan", str(study), "--commands", "slurm-array").stdout
 
     subprocess.run(
-        ("bash", "-s"), input=script, env=slurm.environment, text=True, check=True, timeout=60
-    )
+        ("bash", "-s"), input=script, env=slurm.environment, text=True, check=True,
+        timeout=HARD_LIMIT_SECONDS,
+    )  # fmt: skip
 
     assert slurm.queue()
-    wait_until(lambda: slurm.queue() == [], HARD_LIMIT_SECONDS, "the end of the arrays")
+    slurm.wait_until_empty()
     assert_same_results(study.parent / "results", expected)
 
 
@@ -269,6 +320,6 @@ def test_slurm__two_jobs_on_a_node_keep_to_their_own_processors(empty_queue: Slu
         subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
 
-    said = [job.communicate(timeout=120)[0].strip() for job in jobs]
+    said = [job.communicate(timeout=HARD_LIMIT_SECONDS)[0].strip() for job in jobs]
 
     assert said == ["[1] 1 1 1"] * 2, time.monotonic() - started
