@@ -246,6 +246,49 @@ def test_slurm__takes_jobs_back_at_an_interrupt_and_goes_on_later(
     assert_same_results(plan.output, expected, ["scores"])
 
 
+def test_slurm__refuses_to_start_beside_jobs_that_were_sent_after_an_interrupt(
+    empty_queue: Slurm,
+    make_study: Callable[..., Path],
+    start_workflow: Callable[..., Head],
+    tmp_path: Path,
+):
+    """Snakemake first takes back what it has sent, then still sends what it was about to."""
+    slurm, study = empty_queue, make_study("sending")
+    plan = _plan(study)
+    slow, first, next_, may_go_on = (tmp_path / name for name in ("sbatch", "1", "2", "go on"))
+    sbatch = shutil.which("sbatch", path=slurm.environment["PATH"])
+    # The first job is sent at once. Ctrl-C reaches a program that sends one, too.
+    slow.write_text(f"""#!/bin/sh
+trap "" INT
+if ! mkdir '{first}' 2> /dev/null; then
+    : > '{next_}'
+    while [ ! -e '{may_go_on}' ]; do sleep 0.2; done
+fi
+exec {sbatch} "$@"
+""")
+    slow.chmod(0o755)
+    environment = {**slurm.environment, "PATH": f"{tmp_path}:{slurm.environment['PATH']}"}
+    slurm.let_jobs_start("DOWN")
+    head = start_workflow(study, *SCORES_ONLY, environment=environment)
+    wait_until(
+        lambda: "has been submitted" in head.said() and next_.exists(),
+        "a job that was sent, and another that is being sent",
+    )
+
+    head.interrupt()
+
+    slurm.wait_until_empty()
+    may_go_on.touch()
+    assert head.finish() != 0
+    assert not is_locked(plan)
+    assert slurm.queue(job_prefix(plan)) == ["PENDING"] * 2
+    refused = start_workflow(study, *SCORES_ONLY, environment=slurm.environment)
+    assert refused.finish() == 2
+    assert "2 jobs of an earlier run of this study are still in the queue" in refused.said()
+    assert _command(slurm, "workflow", "cancel", str(study)).stdout == "cancelled 2 jobs\n"
+    slurm.wait_until_empty()
+
+
 def test_slurm__says_that_a_disk_is_full_and_goes_on_when_it_is_not(
     empty_queue: Slurm,
     make_study: Callable[..., Path],
