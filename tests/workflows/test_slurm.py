@@ -289,6 +289,53 @@ exec {sbatch} "$@"
     slurm.wait_until_empty()
 
 
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "cluster.md"
+
+
+def test_slurm__a_head_job_takes_its_jobs_back_before_its_end_and_goes_on_when_sent_again(
+    empty_queue: Slurm, make_study: Callable[..., Path], expected: Path, tmp_path: Path
+):
+    """The script of the how-to: where login nodes forbid it, nobody is there for Ctrl-C."""
+    slurm, study = empty_queue, make_study("head job")
+    plan = _plan(study)
+    (text,) = re.findall(r'```text title="head.sh"\n(.+?)```', HOW_TO.read_text(), re.DOTALL)
+    assert text.count("run study.yaml --profile slurm") == 1
+    options = shlex.join([str(study), *SCORES_ONLY])
+    script = text.replace("run study.yaml --profile slurm", f"run {options}")
+
+    def send(number: int) -> tuple[str, Path]:
+        log = tmp_path / f"head{number}.log"
+        log.touch()
+        done = subprocess.run(
+            ("sbatch", "--parsable", f"--output={log}"), input=script, env=slurm.environment,
+            check=True, capture_output=True, text=True, timeout=HARD_LIMIT_SECONDS,
+        )  # fmt: skip
+        return done.stdout.strip(), log
+
+    def is_in_state(job: str, *states: str) -> bool:
+        shown = slurm.ask("scontrol", "show", "job", "--oneliner", job)
+        return any(f"JobState={state} " in shown for state in states)
+
+    job, log = send(1)
+    done = _keep_some_from_starting(slurm, plan, log.read_text)
+    files = _files(done)
+    end = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 120))
+    slurm.ask("scontrol", "update", f"JobId={job}", f"EndTime={end}")
+
+    wait_until(lambda: not is_in_state(job, "RUNNING", "COMPLETING"), "the end of the head")
+
+    assert is_in_state(job, "FAILED"), log.read_text()[-3000:]
+    slurm.wait_until_empty()
+    assert not is_locked(plan)
+    slurm.let_jobs_start("UP")
+    job, log = send(2)
+    slurm.wait_until_empty()
+    assert is_in_state(job, "COMPLETED"), log.read_text()[-3000:]
+    assert files.items() <= _files(done).items()
+    _assert_only_rest_is_done(log.read_text(), plan, done)
+    assert_same_results(plan.output, expected, ["scores"])
+
+
 def test_slurm__says_that_a_disk_is_full_and_goes_on_when_it_is_not(
     empty_queue: Slurm,
     make_study: Callable[..., Path],
