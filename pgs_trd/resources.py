@@ -13,7 +13,7 @@ from pgs_trd.errors import UsageError
 
 # Of glibc's mallopt: how much may lie free, and from what size on arrays are mapped one by one.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_SMALL, _LARGE = 1 << 22, 1 << 25
+_SMALL, _LARGE = 1 << 18, 1 << 25
 # What each library reads when it is loaded; Arrow reads that of OpenMP.
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
