@@ -37,23 +37,87 @@ enum {
     TWO_COPIES = 2 * ONE_COPY,
     QUADS = 4,            /* tables of 256 sums in cache together, one score */
     QUAD_BYTES = 256,     /* packed bytes a row in a tile, one score */
-    TRIPLES = 8,          /* threes of variants in a group, many scores: 32 KiB of tables */
-    GROUP = 3 * TRIPLES,  /* variants in a group */
-    GROUPS = 43,          /* of which the index is kept: a block of 1,024 variants */
-    CHUNK = 16,           /* columns whose sums are added at once */
-    TILE = 2048,          /* people in a tile, a multiple of 64: 256 KiB of sums of a chunk */
+    FOURS = 4,            /* fours of variants in a group, many scores: 20 KiB of tables */
+    GROUP = 4 * FOURS,    /* variants in a group */
+    GROUPS = 64,          /* of which the index is kept: a block of 1,024 variants */
+    ROWS = 81,            /* sums of four variants: three for each */
+    ROW_BYTES = 64,
+    CHUNK = 16,           /* columns of 32 bits in a row */
+    TILE = 2048,          /* people in a tile, a multiple of 256: 128 KiB of sums */
     PACKED_BYTES = TILE / 4,
+    SEGMENT = 128,        /* people: 8 KiB of sums */
+    SEGMENT_BYTES = SEGMENT / 4,
+    SEGMENTS = TILE / SEGMENT,
+    MOST = INT32_MAX - UINT16_MAX, /* that sums of 32 bits may grow by, from less than 2**16 */
+    PREFETCH_PEOPLE = 16,
     STEP_COLUMNS = 64,    /* columns to which fractions are added at once */
     PREFETCH_ROWS = 16
 };
 
 struct scratch {
-    alignas(64) uint64_t triples[TRIPLES * 64 * 8];
-    uint64_t sums[TILE * CHUNK];
-    uint64_t index[GROUPS * TILE];
-    uint8_t codes[GROUP * PACKED_BYTES];
-    uint32_t fractions[TILE];
+    alignas(64) uint8_t tables[FOURS][ROWS][ROW_BYTES];
+    alignas(64) uint8_t corrections[GROUP][ROW_BYTES]; /* for missing calls */
+    alignas(64) uint8_t sums[TILE][ROW_BYTES];
+    alignas(64) uint8_t upper[TILE][ROW_BYTES]; /* in units of 2**16 */
+    alignas(64) uint8_t index[GROUPS][FOURS][TILE];
     alignas(64) uint64_t steps[GROUP * 2 * STEP_COLUMNS];
+    uint32_t missing_end[GROUPS * SEGMENTS + 1];
+    uint32_t fractions[TILE];
+    uint8_t codes[GROUP * PACKED_BYTES];
+    uint8_t lacks[2 * FOURS][PACKED_BYTES];
+    uint16_t places[64];
+    uint16_t missing[GROUPS * GROUP * TILE + 2]; /* row of its group * TILE + place */
+};
+
+/* With room to start it on a cache line. */
+#define SCRATCH_SIZE ((Py_ssize_t)sizeof(struct scratch) + 63)
+
+/* A table of many columns as sums of 32 bits take it, by groups of its rows.
+ *
+ * base: what one copy of each variant of a group adds, (groups, columns).
+ * most: the largest sum of a group without that, in eight columns, (groups, columns / 8).
+ * entries: what two copies and none add less one copy, and missing less two copies,
+ * (rows, 3, columns), modulo 2**32.
+ */
+struct narrow {
+    uint64_t *base, *most;
+    uint32_t *entries;
+};
+
+static Py_ssize_t count_groups(Py_ssize_t n_rows)
+{
+    return (n_rows + GROUP - 1) / GROUP;
+}
+
+static Py_ssize_t narrow_size(Py_ssize_t n_rows, Py_ssize_t n_columns)
+{
+    return count_groups(n_rows) * n_columns * (8 + 1 + 3 * GROUP * 4);
+}
+
+static struct narrow narrow_of(void *buffer, Py_ssize_t n_rows, Py_ssize_t n_columns)
+{
+    uint64_t *base = buffer, *most = base + count_groups(n_rows) * n_columns;
+    return (struct narrow){base, most,
+                           (uint32_t *)(most + count_groups(n_rows) * (n_columns / 8))};
+}
+
+/* The largest sum of a group in a chunk; what does not fit where that is not whole. */
+static uint64_t largest_of(const struct narrow *narrow, Py_ssize_t group, Py_ssize_t column,
+                           Py_ssize_t n_columns)
+{
+    if (n_columns - column < CHUNK)
+        return UINT64_MAX;
+    const uint64_t *most = narrow->most + (group * n_columns + column) / 8;
+    return most[0] > most[1] ? most[0] : most[1];
+}
+
+/* The effects of a file, of which some rows and scores are wanted. */
+struct effects {
+    const double *effects; /* (rows, n_scores); NaN outside a score */
+    const int32_t *from;   /* row of each variant */
+    const int64_t *chosen; /* n_chosen of the scores */
+    const double *scales;  /* of these, powers of two */
+    Py_ssize_t n_scores, n_chosen;
 };
 
 /* ---- the same functions for each set of instructions ------------------------ */
@@ -69,6 +133,7 @@ struct scratch {
 #define LANES 2
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
+#include "_kernel_many.h"
 #include "_kernel_dosages.h"
 #undef PATH
 #undef LEVEL
@@ -85,6 +150,7 @@ struct scratch {
 #define LANES 4
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
+#include "_kernel_many.h"
 #include "_kernel_dosages.h"
 #include "_kernel_planes.h"
 #undef PATH
@@ -100,6 +166,7 @@ struct scratch {
 #define LANES 8
 #define WORDS_AT_ONCE 4
 #include "_kernel_codes.h"
+#include "_kernel_many.h"
 #include "_kernel_dosages.h"
 #include "_kernel_wide.h"
 #undef PATH
@@ -120,21 +187,25 @@ struct path {
                               Py_ssize_t, Py_ssize_t);
     void (*score_dosages_single)(const uint16_t *, Py_ssize_t, Py_ssize_t, const int64_t *,
                                  uint64_t *, Py_ssize_t, Py_ssize_t);
-    void (*find_narrow)(const int64_t *, Py_ssize_t, Py_ssize_t, uint8_t *);
-    void (*index_triples)(const uint8_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, uint64_t *);
+    void (*make_narrow)(const int64_t *, Py_ssize_t, Py_ssize_t, const struct narrow *, Py_ssize_t,
+                        Py_ssize_t);
+    void (*index_group)(const uint8_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                        struct scratch *);
     void (*index_dosages)(const uint16_t *, Py_ssize_t, Py_ssize_t, const int64_t *, Py_ssize_t,
-                          uint64_t *, Py_ssize_t, uint64_t *, struct scratch *);
-    void (*add_chunk)(const int64_t *, Py_ssize_t, Py_ssize_t, const uint8_t *, Py_ssize_t,
-                      Py_ssize_t, struct scratch *);
-    void (*fill_table)(int64_t *, const int64_t *, const double *, const double *, const int64_t *,
-                       Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t);
+                          uint64_t *, Py_ssize_t, Py_ssize_t, struct scratch *);
+    void (*add_narrow)(const struct narrow *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                       uint64_t *, Py_ssize_t, struct scratch *);
+    void (*add_wide)(const int64_t *, const struct narrow *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                     Py_ssize_t, uint64_t *, Py_ssize_t, struct scratch *);
+    void (*fill_table)(int64_t *, const int64_t *, const double *, const struct effects *,
+                       const int64_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t);
 };
 
 #define PATH_ROW(name, score_codes_single)                                                     \
     {                                                                                          \
         #name, count_rows_##name, count_dosages_##name, score_codes_single,                    \
-            score_dosages_single_##name, find_narrow_##name, index_triples_##name,             \
-            index_dosages_##name, add_chunk_##name, fill_table_##name                          \
+            score_dosages_single_##name, make_narrow_##name, index_group_##name,               \
+            index_dosages_##name, add_narrow_##name, add_wide_##name, fill_table_##name        \
     }
 
 /* Each needs all that the one before it needs. */
@@ -165,64 +236,50 @@ static int score_one(const struct path *path, const struct genotypes *g, const i
     return 0;
 }
 
-/* Add the sums of a chunk of columns to those of all. */
-static void fold(const uint64_t *chunk, Py_ssize_t columns, uint64_t *sums, Py_ssize_t n_columns,
-                 Py_ssize_t n_people)
-{
-    for (Py_ssize_t i = 0; i < n_people; i++, chunk += columns, sums += n_columns)
-        for (Py_ssize_t c = 0; c < columns; c++)
-            sums[c] += chunk[c];
-}
-
 /* Add what rows [first, first + n_rows), at most GROUPS groups, contribute to a tile. */
 static void score_tile(const struct path *path, const struct genotypes *g, Py_ssize_t first,
-                       Py_ssize_t n_rows, const int64_t *table, const uint8_t *fits,
+                       Py_ssize_t n_rows, const int64_t *table, const struct narrow *narrow,
                        Py_ssize_t n_columns, uint64_t *sums, Py_ssize_t person,
                        Py_ssize_t n_people, struct scratch *scratch)
 {
-    const Py_ssize_t stride = (g->n_people + 3) / 4;
-    for (Py_ssize_t row = 0; row < n_rows; row += GROUP) {
-        const Py_ssize_t n = n_rows - row < GROUP ? n_rows - row : GROUP;
-        uint64_t *index = scratch->index + row / GROUP * TILE;
+    const Py_ssize_t stride = (g->n_people + 3) / 4, n_groups = count_groups(n_rows);
+    for (Py_ssize_t group = 0; group < n_groups; group++) {
+        const Py_ssize_t row = first + GROUP * group;
+        const Py_ssize_t left = first + n_rows - row, n = left < GROUP ? left : GROUP;
         if (g->dosages)
-            path->index_dosages(g->dosages + (first + row) * g->n_people + person, g->n_people, n,
-                                table + 4 * row * n_columns, n_columns, sums, n_people, index,
+            path->index_dosages(g->dosages + row * g->n_people + person, g->n_people, n,
+                                table + 4 * row * n_columns, n_columns, sums, n_people, group,
                                 scratch);
         else
-            path->index_triples(g->codes + (first + row) * stride + person / 4, stride, n,
-                                (n_people + 3) / 4, index);
+            path->index_group(g->codes + row * stride + person / 4, stride, n, (n_people + 3) / 4,
+                              group, scratch);
     }
-    for (Py_ssize_t column = 0; column < n_columns; column += CHUNK) {
-        const Py_ssize_t columns = n_columns - column < CHUNK ? n_columns - column : CHUNK;
-        memset(scratch->sums, 0, sizeof(uint64_t) * (size_t)(n_people * columns));
-        path->add_chunk(table + column, n_rows, n_columns, fits + column / 8, columns, n_people,
-                        scratch);
-        fold(scratch->sums, columns, sums + column, n_columns, n_people);
+    for (Py_ssize_t column = 0; column < n_columns; column += 8) {
+        if (column % CHUNK == 0 && n_columns - column >= CHUNK)
+            path->add_narrow(narrow, first / GROUP, n_groups, column, n_columns, sums + column,
+                             n_people, scratch);
+        path->add_wide(table, narrow, first / GROUP, n_rows, column, n_columns, sums + column,
+                       n_people, scratch);
     }
 }
 
-static int score_many(const struct path *path, const struct genotypes *g, const int64_t *table,
-                      Py_ssize_t n_columns, uint64_t *sums)
+static void score_many(const struct path *path, const struct genotypes *g, const int64_t *table,
+                       const struct narrow *narrow, Py_ssize_t n_columns, uint64_t *sums,
+                       struct scratch *scratch)
 {
-    struct scratch *scratch = aligned_alloc(64, sizeof(struct scratch));
-    uint8_t *fits = malloc((size_t)((g->n_rows / GROUP + 1) * (n_columns / 8)));
-    if (!scratch || !fits) {
-        free(scratch);
-        free(fits);
-        return -1;
-    }
-    path->find_narrow(table, g->n_rows, n_columns, fits);
+    memset(scratch->sums, 0, sizeof scratch->sums);
+    memset(scratch->upper, 0, sizeof scratch->upper);
+    scratch->missing_end[0] = 0;
+    for (int bit = 0; bit < 64; bit++)
+        scratch->places[bit] =
+            (uint16_t)(bit % 2 * TILE + bit / 2 % 4 * SEGMENT_BYTES + bit / 8);
     for (Py_ssize_t person = g->start; person < g->end; person += TILE)
         for (Py_ssize_t row = 0; row < g->n_rows; row += GROUPS * GROUP) {
             const Py_ssize_t left = g->n_rows - row;
-            score_tile(path, g, row, left < GROUPS * GROUP ? left : GROUPS * GROUP,
-                       table + 4 * row * n_columns, fits + row / GROUP * (n_columns / 8),
+            score_tile(path, g, row, left < GROUPS * GROUP ? left : GROUPS * GROUP, table, narrow,
                        n_columns, sums + person * n_columns, person,
                        g->end - person < TILE ? g->end - person : TILE, scratch);
         }
-    free(scratch);
-    free(fits);
-    return 0;
 }
 
 /* ---- the module ------------------------------------------------------------- */
@@ -279,29 +336,42 @@ static PyObject *count(PyObject *args, int is_dosages)
     return ok ? Py_NewRef(Py_None) : NULL;
 }
 
+static int check_columns(Py_ssize_t n_columns)
+{
+    if (n_columns >= 8 && n_columns % 8 == 0)
+        return 1;
+    PyErr_Format(PyExc_ValueError, "%zd columns: must be 1 or a multiple of 8", n_columns);
+    return 0;
+}
+
 static PyObject *score(PyObject *args, int is_dosages)
 {
-    Py_buffer rows, table, sums;
+    Py_buffer rows, table, narrow, scratch, sums;
     struct genotypes g = {0};
     Py_ssize_t n_columns;
     int path;
-    if (!PyArg_ParseTuple(args, "y*y*w*nnnnni", &rows, &table, &sums, &g.n_rows, &g.n_people,
-                          &n_columns, &g.start, &g.end, &path))
+    if (!PyArg_ParseTuple(args, "y*y*y*w*w*nnnnni", &rows, &table, &narrow, &scratch, &sums,
+                          &g.n_rows, &g.n_people, &n_columns, &g.start, &g.end, &path))
         return NULL;
     place(&g, &rows, is_dosages);
     const Py_ssize_t word = (Py_ssize_t)sizeof(int64_t);
     int ok = check_genotypes(&g, &rows, path) &&
              check_size(&table, g.n_rows * 4 * n_columns * word, "table") &&
-             check_size(&sums, g.n_people * n_columns * word, "sums");
-    if (ok && n_columns != 1 && (n_columns < 8 || n_columns % 8)) {
-        PyErr_Format(PyExc_ValueError, "%zd columns: must be 1 or a multiple of 8", n_columns);
-        ok = 0;
-    }
+             check_size(&sums, g.n_people * n_columns * word, "sums") &&
+             (n_columns == 1 ||
+              (check_columns(n_columns) &&
+               check_size(&narrow, narrow_size(g.n_rows, n_columns), "narrow table") &&
+               check_size(&scratch, SCRATCH_SIZE, "scratch")));
     if (ok) {
         int failed = 0;
         Py_BEGIN_ALLOW_THREADS
-        failed = n_columns == 1 ? score_one(&paths[path], &g, table.buf, sums.buf)
-                                : score_many(&paths[path], &g, table.buf, n_columns, sums.buf);
+        if (n_columns == 1)
+            failed = score_one(&paths[path], &g, table.buf, sums.buf);
+        else {
+            const struct narrow many = narrow_of(narrow.buf, g.n_rows, n_columns);
+            score_many(&paths[path], &g, table.buf, &many, n_columns, sums.buf,
+                       (void *)(((uintptr_t)scratch.buf + 63) & ~(uintptr_t)63));
+        }
         Py_END_ALLOW_THREADS
         if (failed) {
             PyErr_NoMemory();
@@ -310,6 +380,8 @@ static PyObject *score(PyObject *args, int is_dosages)
     }
     PyBuffer_Release(&rows);
     PyBuffer_Release(&table);
+    PyBuffer_Release(&narrow);
+    PyBuffer_Release(&scratch);
     PyBuffer_Release(&sums);
     return ok ? Py_NewRef(Py_None) : NULL;
 }
@@ -338,33 +410,104 @@ static PyObject *kernel_score_dosages(PyObject *self, PyObject *args)
     return score(args, 1);
 }
 
+static PyObject *kernel_narrow_size(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_ssize_t n_rows, n_columns;
+    if (!PyArg_ParseTuple(args, "nn", &n_rows, &n_columns) || !check_columns(n_columns))
+        return NULL;
+    return PyLong_FromSsize_t(narrow_size(n_rows, n_columns));
+}
+
+static PyObject *kernel_scratch_size(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    return PyLong_FromSsize_t(SCRATCH_SIZE);
+}
+
+static PyObject *kernel_make_narrow(PyObject *self, PyObject *args)
+{
+    (void)self;
+    Py_buffer table, narrow;
+    Py_ssize_t n_rows, n_columns, start, end;
+    int path;
+    if (!PyArg_ParseTuple(args, "y*w*nnnni", &table, &narrow, &n_rows, &n_columns, &start, &end,
+                          &path))
+        return NULL;
+    int ok = check_path(path, n_code_paths()) && check_columns(n_columns) &&
+             check_size(&table, n_rows * 4 * n_columns * (Py_ssize_t)sizeof(int64_t), "table") &&
+             check_size(&narrow, narrow_size(n_rows, n_columns), "narrow table");
+    if (ok && (start < 0 || start % GROUP || end < start || end > n_rows)) {
+        PyErr_Format(PyExc_ValueError, "rows [%zd, %zd) of %zd: start must be a multiple of %d",
+                     start, end, n_rows, GROUP);
+        ok = 0;
+    }
+    if (ok) {
+        const struct narrow of = narrow_of(narrow.buf, n_rows, n_columns);
+        Py_BEGIN_ALLOW_THREADS
+        paths[path].make_narrow(table.buf, n_rows, n_columns, &of, start / GROUP,
+                                count_groups(end));
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&table);
+    PyBuffer_Release(&narrow);
+    return ok ? Py_NewRef(Py_None) : NULL;
+}
+
+static int check_from(const int32_t *from, Py_ssize_t n, Py_ssize_t n_rows)
+{
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (from[i] < 0 || from[i] >= n_rows) {
+            PyErr_Format(PyExc_ValueError, "from[%zd] is %ld, there are %zd effects", i,
+                         (long)from[i], n_rows);
+            return 0;
+        }
+    return 1;
+}
+
 static PyObject *kernel_fill_codes(PyObject *self, PyObject *args)
 {
     (void)self;
-    Py_buffer table, rows, copies, effects, columns;
-    Py_ssize_t n, n_effects, n_rows, n_columns, start, end;
+    Py_buffer table, rows, copies, effects, from, chosen, scales, columns;
+    struct effects of;
+    Py_ssize_t n, n_file_rows, n_rows, n_columns, start, end;
     int path;
-    if (!PyArg_ParseTuple(args, "w*y*y*y*y*nnnnnni", &table, &rows, &copies, &effects, &columns, &n,
-                          &n_effects, &n_rows, &n_columns, &start, &end, &path))
+    if (!PyArg_ParseTuple(args, "w*y*y*y*y*y*y*y*nnnnnnnni", &table, &rows, &copies, &effects,
+                          &from, &chosen, &scales, &columns, &n, &n_file_rows, &of.n_scores,
+                          &of.n_chosen, &n_rows, &n_columns, &start, &end, &path))
         return NULL;
+    of.effects = effects.buf;
+    of.from = from.buf;
+    of.chosen = chosen.buf;
+    of.scales = scales.buf;
     const Py_ssize_t word = (Py_ssize_t)sizeof(int64_t);
-    const int ok = check_path(path, n_code_paths()) && check_size(&table, n_rows * 4 * n_columns * word, "table") &&
+    const int ok = check_path(path, n_code_paths()) &&
+                   check_size(&table, n_rows * 4 * n_columns * word, "table") &&
                    check_size(&rows, n * word, "rows") &&
                    check_size(&copies, n * 4 * word, "copies") &&
-                   check_size(&effects, n * n_effects * word, "effects") &&
-                   check_size(&columns, n_effects * word, "columns") &&
+                   check_size(&effects, n_file_rows * of.n_scores * word, "effects") &&
+                   check_size(&from, n * (Py_ssize_t)sizeof(int32_t), "from") &&
+                   check_size(&chosen, of.n_chosen * word, "chosen") &&
+                   check_size(&scales, of.n_chosen * word, "scales") &&
+                   check_size(&columns, of.n_chosen * word, "columns") &&
                    check_places(rows.buf, n, n_rows, "rows") &&
-                   check_places(columns.buf, n_effects, n_columns, "columns");
+                   check_from(of.from, n, n_file_rows) &&
+                   check_places(of.chosen, of.n_chosen, of.n_scores, "chosen") &&
+                   check_places(columns.buf, of.n_chosen, n_columns, "columns");
     if (ok) {
         Py_BEGIN_ALLOW_THREADS
-        paths[path].fill_table(table.buf, rows.buf, copies.buf, effects.buf, columns.buf, n,
-                               n_effects, n_columns, start, end);
+        paths[path].fill_table(table.buf, rows.buf, copies.buf, &of, columns.buf, n, n_columns,
+                               start, end);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&table);
     PyBuffer_Release(&rows);
     PyBuffer_Release(&copies);
     PyBuffer_Release(&effects);
+    PyBuffer_Release(&from);
+    PyBuffer_Release(&chosen);
+    PyBuffer_Release(&scales);
     PyBuffer_Release(&columns);
     return ok ? Py_NewRef(Py_None) : NULL;
 }
@@ -386,15 +529,26 @@ static PyMethodDef methods[] = {
     {"count_dosages", kernel_count_dosages, METH_VARARGS,
      "count_dosages(dosages, counts, n_rows, n_people, start, end, path)\n--\n\n"
      "Write the sum of the called dosages, how many are called, and how many have a fraction."},
+    {"narrow_size", kernel_narrow_size, METH_VARARGS,
+     "narrow_size(n_rows, n_columns)\n--\n\n"
+     "How many bytes make_narrow writes."},
+    {"scratch_size", kernel_scratch_size, METH_NOARGS,
+     "scratch_size()\n--\n\n"
+     "How many bytes of room a thread needs to score many columns."},
+    {"make_narrow", kernel_make_narrow, METH_VARARGS,
+     "make_narrow(table, narrow, n_rows, n_columns, start, end, path)\n--\n\n"
+     "Write rows [start, end) of a table of many columns as sums of 32 bits take it."},
     {"score_codes", kernel_score_codes, METH_VARARGS,
-     "score_codes(codes, table, sums, n_rows, n_people, n_columns, start, end, path)\n--\n\n"
+     "score_codes(codes, table, narrow, scratch, sums, n_rows, n_people, n_columns, start, end, "
+     "path)\n--\n\n"
      "Add to sums (people x columns) what the codes of [start, end) contribute."},
     {"score_dosages", kernel_score_dosages, METH_VARARGS,
-     "score_dosages(dosages, table, sums, n_rows, n_people, n_columns, start, end, path)\n--\n\n"
+     "score_dosages(dosages, table, narrow, scratch, sums, n_rows, n_people, n_columns, start, "
+     "end, path)\n--\n\n"
      "Add to sums (people x columns) what the 16-bit dosages of [start, end) contribute."},
     {"fill_codes", kernel_fill_codes, METH_VARARGS,
-     "fill_codes(table, rows, copies, effects, columns, n, n_effects, n_rows, n_columns, start, "
-     "end, path)\n--\n\n"
+     "fill_codes(table, rows, copies, effects, from, chosen, scales, columns, n, n_file_rows, "
+     "n_file_scores, n_chosen, n_rows, n_columns, start, end, path)\n--\n\n"
      "Add to rows [start, end) of a table what copies times effects make, rounded to even."},
     {NULL, NULL, 0, NULL},
 };

@@ -7,9 +7,16 @@ def count_codes(
 def count_dosages(
     dosages: Any, counts: Any, n_rows: int, n_people: int, start: int, end: int, path: int, /
 ) -> None: ...
+def narrow_size(n_rows: int, n_columns: int, /) -> int: ...
+def scratch_size() -> int: ...
+def make_narrow(
+    table: Any, narrow: Any, n_rows: int, n_columns: int, start: int, end: int, path: int, /
+) -> None: ...
 def score_codes(
     codes: Any,
     table: Any,
+    narrow: Any,
+    scratch: Any,
     sums: Any,
     n_rows: int,
     n_people: int,
@@ -22,6 +29,8 @@ def score_codes(
 def score_dosages(
     dosages: Any,
     table: Any,
+    narrow: Any,
+    scratch: Any,
     sums: Any,
     n_rows: int,
     n_people: int,
@@ -36,9 +45,14 @@ def fill_codes(
     rows: Any,
     copies: Any,
     effects: Any,
+    from_: Any,
+    chosen: Any,
+    scales: Any,
     columns: Any,
     n: int,
-    n_effects: int,
+    n_file_rows: int,
+    n_file_scores: int,
+    n_chosen: int,
     n_rows: int,
     n_columns: int,
     start: int,

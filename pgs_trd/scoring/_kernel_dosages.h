@@ -208,7 +208,7 @@ PATH(add_fractions)(const int n, const uint16_t *dosages, Py_ssize_t n_all,
  * their fractions to all columns of the sums. */
 static void PATH(index_dosages)(const uint16_t *dosages, Py_ssize_t n_all, Py_ssize_t n_rows,
                                 const int64_t *table, Py_ssize_t n_columns, uint64_t *sums,
-                                Py_ssize_t n_people, uint64_t *index, struct scratch *scratch)
+                                Py_ssize_t n_people, Py_ssize_t group, struct scratch *scratch)
 {
     int any = 0;
     for (int row = 0; row < n_rows; row++)
@@ -218,7 +218,7 @@ static void PATH(index_dosages)(const uint16_t *dosages, Py_ssize_t n_all, Py_ss
             any = 1;
             PATH(mark_fractions)(dosages + row * n_all, n_people, row, scratch->fractions);
         }
-    PATH(index_triples)(scratch->codes, PACKED_BYTES, n_rows, (n_people + 3) / 4, index);
+    PATH(index_group)(scratch->codes, PACKED_BYTES, n_rows, (n_people + 3) / 4, group, scratch);
     for (Py_ssize_t column = 0; any && column < n_columns; column += STEP_COLUMNS) {
         const Py_ssize_t left = n_columns - column;
         const Py_ssize_t columns = left < STEP_COLUMNS ? left : STEP_COLUMNS;
@@ -237,21 +237,25 @@ static void PATH(index_dosages)(const uint16_t *dosages, Py_ssize_t n_all, Py_ss
 
 /* ---- tables ----------------------------------------------------------------- */
 
-/* table[rows[i]][code][columns[k]] += copies[i][code] * effects[i][k], rounded to
- * even, for the rows in [start, end). A product and a conversion, no sum of
- * floating-point numbers: there is nothing a compiler could contract. */
+/* table[rows[i]][code][columns[k]] += copies[i][code] * effects[from[i]][chosen[k]] *
+ * scales[k], rounded to even, for the rows in [start, end). Scales are powers of two:
+ * one product that rounds and a conversion, no sum of floating-point numbers, and
+ * nothing a compiler could contract. */
 static void PATH(fill_table)(int64_t *table, const int64_t *rows, const double *copies,
-                             const double *effects, const int64_t *columns, Py_ssize_t n,
-                             Py_ssize_t n_effects, Py_ssize_t n_columns, Py_ssize_t start,
-                             Py_ssize_t end)
+                             const struct effects *effects, const int64_t *columns, Py_ssize_t n,
+                             Py_ssize_t n_columns, Py_ssize_t start, Py_ssize_t end)
 {
+    const int64_t *chosen = effects->chosen;
+    const Py_ssize_t n_chosen = effects->n_chosen;
+#if LEVEL == 2
     int is_run = 1;
-    for (Py_ssize_t k = 1; k < n_effects; k++)
-        is_run &= columns[k] == columns[0] + k;
+    for (Py_ssize_t k = 1; k < n_chosen; k++)
+        is_run &= columns[k] == columns[0] + k && chosen[k] == chosen[0] + k;
+#endif
     for (Py_ssize_t i = 0; i < n; i++) {
         if (rows[i] < start || rows[i] >= end)
             continue;
-        const double *effect = effects + i * n_effects;
+        const double *effect = effects->effects + effects->from[i] * effects->n_scores;
         for (int code = 0; code < 4; code++) {
             const double times = copies[4 * i + code];
             int64_t *entry = table + (4 * rows[i] + code) * n_columns;
@@ -260,9 +264,10 @@ static void PATH(fill_table)(int64_t *table, const int64_t *rows, const double *
                 continue;
 #if LEVEL == 2
             if (is_run)
-                for (; k + 8 <= n_effects; k += 8) {
+                for (; k + 8 <= n_chosen; k += 8) {
                     int64_t *to = entry + columns[0] + k;
-                    const __m512d x = _mm512_loadu_pd(effect + k);
+                    const __m512d x = _mm512_mul_pd(_mm512_loadu_pd(effect + chosen[0] + k),
+                                                    _mm512_loadu_pd(effects->scales + k));
                     const __mmask8 is_part = _mm512_cmp_pd_mask(x, x, _CMP_ORD_Q);
                     const __m512i steps = _mm512_maskz_cvt_roundpd_epi64(
                         is_part, _mm512_mul_pd(x, _mm512_set1_pd(times)),
@@ -270,10 +275,12 @@ static void PATH(fill_table)(int64_t *table, const int64_t *rows, const double *
                     _mm512_storeu_si512(to, _mm512_add_epi64(_mm512_loadu_si512(to), steps));
                 }
 #endif
-            for (; k < n_effects; k++)
-                if (effect[k] == effect[k])
-                    entry[columns[k]] = (int64_t)((uint64_t)entry[columns[k]] +
-                                                  (uint64_t)llrint(times * effect[k]));
+            for (; k < n_chosen; k++) {
+                const double x = effect[chosen[k]] * effects->scales[k];
+                if (x == x)
+                    entry[columns[k]] =
+                        (int64_t)((uint64_t)entry[columns[k]] + (uint64_t)llrint(times * x));
+            }
         }
     }
 }

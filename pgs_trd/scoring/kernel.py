@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,9 @@ DosageArray = npt.NDArray[np.uint16]
 
 CACHE_LINE = 64
 
+# People whose sums of many scores are added at once, and of which the kernel makes pieces.
+TILE, SEGMENT = 2048, 128
+
 # Below so many effects a second thread takes longer to start than to fill a table.
 WORTH_A_THREAD = 16384
 
@@ -28,6 +33,28 @@ def aligned_zeros(shape: tuple[int, ...]) -> IntArray:
     room = np.zeros(size + CACHE_LINE // 8, dtype=np.int64)
     start = -room.ctypes.data % CACHE_LINE // 8
     return room[start : start + size].reshape(shape)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Some rows and scores of a table of effects.
+
+    Attributes
+    ----------
+    effects : (n_file_rows, n_file_scores)
+        NaN where a row is not part of a score, which adds nothing.
+    rows : (n_rows,)
+        Those wanted; one may occur twice.
+    chosen : (n_chosen,)
+        The scores wanted.
+    scales : (n_chosen,)
+        Powers of two: what makes effects steps. Steps times copies must stay below 2**62.
+    """
+
+    effects: FloatArray
+    rows: npt.NDArray[np.int32]
+    chosen: IntArray
+    scales: FloatArray
 
 
 class Kernel:
@@ -60,6 +87,9 @@ class Kernel:
         self.n_people = n_people
         self._threads = threads
         self._shards = _split(n_people, threads)
+        self._tiles = _split(n_people, threads * math.ceil(n_people / (TILE * threads)), SEGMENT)
+        self._narrow: CodeArray = np.empty(0, dtype=np.uint8)
+        self._scratch: SimpleQueue[CodeArray] = SimpleQueue()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def __enter__(self) -> Kernel:
@@ -128,7 +158,7 @@ class Kernel:
         table: IntArray,
         rows: IntArray,
         copies: FloatArray,
-        effects: FloatArray,
+        effects: Effects,
         columns: IntArray,
     ) -> None:
         """Add `copies` times `effects` to the entries of a table, rounded half to even.
@@ -141,28 +171,31 @@ class Kernel:
             Where each row lies in the table; any order, and one may occur twice.
         copies : (n_rows, 4)
             What each code counts as, in the order of the table; finite.
-        effects : (n_rows, n_scores)
-            In steps; NaN where a row is not part of a score, which adds nothing.
-            Products must stay below 2**62.
-        columns : (n_scores,)
+        effects
+            Of the same rows.
+        columns : (n_chosen,)
             Column of each score in the table.
 
         Raises
         ------
         ValueError
-            If a row or a column lies outside the table, or the sizes disagree.
+            If a row, a score or a column lies outside its array, or the sizes disagree.
         """
-        n_rows, n_scores = effects.shape
 
         def run(_: int, start: int, end: int) -> None:
             _kernel.fill_codes(
                 table,
                 rows,
                 copies,
-                effects,
+                effects.effects,
+                effects.rows,
+                effects.chosen,
+                effects.scales,
                 columns,
-                n_rows,
-                n_scores,
+                len(rows),
+                effects.effects.shape[0],
+                effects.effects.shape[1],
+                len(effects.chosen),
                 len(table),
                 table.shape[2],
                 start,
@@ -170,7 +203,7 @@ class Kernel:
                 self._path,
             )
 
-        if effects.size < WORTH_A_THREAD:
+        if len(rows) * len(columns) < WORTH_A_THREAD:
             run(0, 0, len(table))
         else:
             self._each(run, _split(len(table), self._threads))
@@ -194,11 +227,48 @@ class Kernel:
         table: IntArray,
         sums: IntArray,
     ) -> None:
+        n_rows, _, n_columns = table.shape
+        if n_columns > 1:
+            self._score_many(score, rows, table, sums)
+            return
+        nothing = np.empty(0, dtype=np.uint8)
+
         def run(_: int, start: int, end: int) -> None:
-            n_columns = table.shape[2]
-            score(rows, table, sums, len(rows), self.n_people, n_columns, start, end, self._path)
+            people = (self.n_people, n_columns, start, end)
+            score(rows, table, nothing, nothing, sums, n_rows, *people, self._path)
 
         self._each(run, self._shards)
+
+    def _score_many(
+        self,
+        score: Callable[..., None],
+        rows: CodeArray | DosageArray,
+        table: IntArray,
+        sums: IntArray,
+    ) -> None:
+        """Add many columns; whichever thread is free takes the next tile of people."""
+        n_rows, _, n_columns = table.shape
+        size = _kernel.narrow_size(n_rows, n_columns)
+        if len(self._narrow) < size:
+            self._narrow = np.empty(size, dtype=np.uint8)
+        narrow = self._narrow[:size]
+
+        def make_narrow(_: int, start: int, end: int) -> None:
+            _kernel.make_narrow(table, narrow, n_rows, n_columns, start, end, self._path)
+
+        def run(_: int, start: int, end: int) -> None:
+            people = (self.n_people, n_columns, start, end)
+            scratch = self._scratch.get()
+            try:
+                score(rows, table, narrow, scratch, sums, n_rows, *people, self._path)
+            finally:
+                self._scratch.put(scratch)
+
+        if self._scratch.empty():
+            for _ in range(self._threads):
+                self._scratch.put(np.empty(_kernel.scratch_size(), dtype=np.uint8))
+        self._each(make_narrow, _split(n_rows, self._threads))
+        self._each(run, self._tiles)
 
     def _each(
         self, run: Callable[[int, int, int], None], shards: Sequence[tuple[int, int]]
@@ -214,7 +284,7 @@ class Kernel:
             future.result()
 
 
-def _split(n: int, parts: int) -> list[tuple[int, int]]:
-    """Share out [0, n), each start a multiple of 32."""
-    size = max(1, math.ceil(n / (32 * parts))) * 32
+def _split(n: int, parts: int, unit: int = 32) -> list[tuple[int, int]]:
+    """Share out [0, n), each start a multiple of `unit`."""
+    size = max(1, math.ceil(n / (unit * max(1, parts)))) * unit
     return [(start, min(start + size, n)) for start in range(0, n, size)]

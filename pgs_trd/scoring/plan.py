@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from pgs_trd.scoring.kernel import IntArray
+from pgs_trd.scoring.kernel import Effects, IntArray
 from pgs_trd.weights import FileMatch, Weights
 
 FloatArray = npt.NDArray[np.float64]
@@ -77,13 +77,9 @@ class FilePlan:
         start, end = np.searchsorted(self.targets, ends)
         return slice(int(start), int(end))
 
-    def steps(self, part: slice | IntArray) -> FloatArray:
-        """Give the effects of some rows in steps, not yet rounded: (n_part, n_scores)."""
-        effects = self.effects[self.rows[part]]
-        if len(self.chosen) < effects.shape[1]:
-            effects = effects[:, self.chosen]
-        steps: FloatArray = effects * self.scales
-        return steps
+    def effects_of(self, part: slice | IntArray) -> Effects:
+        """Give the effects of some rows, and what makes them steps."""
+        return Effects(self.effects, self.rows[part], self.chosen, self.scales)
 
     def doses_of(self, part: slice | IntArray) -> FloatArray:
         """Give what 0, 1, 2 copies of the effect allele count as: (n_part or 1, 3)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,13 @@ from pgs_trd.scoring.haploid import (
     group_rows,
     write_alike,
 )
-from pgs_trd.scoring.kernel import IntArray, Kernel, aligned_zeros
+from pgs_trd.scoring.kernel import Effects, IntArray, Kernel, aligned_zeros
 from pgs_trd.scoring.plan import FilePlan, FloatArray, Missing, Scale, count_as
 
 # Up to so many columns are added one by one, by the kernel for a single score.
 FEW_COLUMNS = 3
 PRESENT = np.array([[2.0, 0.0, 2.0, 2.0]])
+FIRST, ONE = np.zeros(1, dtype=np.int64), np.ones(1)
 
 
 @dataclass(frozen=True)
@@ -216,15 +217,16 @@ class Sums:
                 scale=self.options.scale,
                 is_haploid=is_haploid,
             )
-            steps = plan.steps(part)
-            self._enter(kernel, tables, local, counts, steps, plan.columns)
+            effects = plan.effects_of(part)
+            self._enter(kernel, tables, local, counts, effects, plan.columns)
             if self.options.missing == "zero":
                 present = np.tile(PRESENT / (2.0 if is_haploid else 1.0), (len(local), 1))
                 for pattern in patterns:
-                    score = pattern.columns[:1] - plan.columns[0]
-                    ones = np.where(np.isnan(steps[:, score]), np.nan, 1.0)
+                    score = plan.chosen[pattern.columns[0] - plan.columns[0]]
+                    is_in = ~np.isnan(plan.effects[effects.rows, score])
+                    ones = Effects(np.ones((1, 1)), np.zeros(is_in.sum(), np.int32), FIRST, ONE)
                     place = np.array([self.n_scores + pattern.counter])
-                    self._enter(kernel, tables, local, present, ones, place)
+                    self._enter(kernel, tables, local[is_in], present[is_in], ones, place)
         return tables
 
     def _enter(
@@ -233,15 +235,17 @@ class Sums:
         tables: IntArray,
         rows: IntArray,
         counts: FloatArray,
-        steps: FloatArray,
+        effects: Effects,
         columns: IntArray,
     ) -> None:
         if self.width > 1:
-            kernel.fill_codes(tables[0], rows, counts, np.ascontiguousarray(steps), columns)
+            kernel.fill_codes(tables[0], rows, counts, effects, columns)
             return
         for k, column in enumerate(columns.tolist()):
-            one = np.ascontiguousarray(steps[:, k : k + 1])
-            kernel.fill_codes(tables[column], rows, counts, one, np.zeros(1, dtype=np.int64))
+            one = replace(
+                effects, chosen=effects.chosen[k : k + 1], scales=effects.scales[k : k + 1]
+            )
+            kernel.fill_codes(tables[column], rows, counts, one, FIRST)
 
     def _lower_alleles(self, targets: IntArray, too_many: IntArray) -> None:
         """Take alleles that were not there off everybody's count, for some rows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from pgs_trd.genotypes.source import MISSING_UNITS
 from pgs_trd.scoring import _kernel
-from pgs_trd.scoring.kernel import WORTH_A_THREAD, Kernel
+from pgs_trd.scoring.kernel import WORTH_A_THREAD, Effects, Kernel
 
 PATHS = _kernel.paths()
 
@@ -33,6 +35,14 @@ def unpack(codes: np.ndarray, n_people: int) -> np.ndarray:
     """Give the 2-bit codes one by one: (n_rows, n_people)."""
     single = (codes[:, :, np.newaxis] >> np.array([0, 2, 4, 6], dtype=np.uint8)) & 3
     return single.reshape(len(codes), -1)[:, :n_people]
+
+
+def all_of(effects: np.ndarray) -> Effects:
+    """Give all rows and scores of some effects, as they are."""
+    n_rows, n_scores = effects.shape
+    return Effects(
+        effects, np.arange(n_rows, dtype=np.int32), np.arange(n_scores), np.ones(n_scores)
+    )
 
 
 def add_entries(codes: np.ndarray, table: np.ndarray, n_people: int) -> np.ndarray:
@@ -86,12 +96,12 @@ def test_score_codes__equals_a_plain_sum_of_table_entries(path, n_columns, size)
 @settings(max_examples=25)
 @given(size=sizes, bits=st.lists(st.integers(1, 40), min_size=9, max_size=9))
 def test_score_codes__adds_the_same_with_sums_of_32_bits_or_64(path, size, bits):
-    """Sums of 24 rows are added in 32 bits where they fit; columns and groups differ in that."""
+    """Sums of 16 rows are added in 32 bits where they fit; columns and groups differ in that."""
     rng = np.random.default_rng(size["seed"])
     n_people, n_rows, n_columns = size["n_people"], 3 * size["n_rows"], 72
     codes = draw_codes(rng, n_rows, n_people)
     largest = np.repeat(2 ** np.array(bits), 8)
-    largest = np.where(np.arange(n_rows)[:, np.newaxis, np.newaxis] < 24, largest, largest[::-1])
+    largest = np.where(np.arange(n_rows)[:, np.newaxis, np.newaxis] < 32, largest, largest[::-1])
     table = rng.integers(-largest, largest, (n_rows, 4, n_columns), endpoint=True)
     sums = np.zeros((n_people, n_columns), dtype=np.int64)
 
@@ -105,8 +115,8 @@ def test_score_codes__adds_the_same_with_sums_of_32_bits_or_64(path, size, bits)
 @pytest.mark.parametrize("total", [2**31 - 1, 2**31, 2**31 + 5, 2**33, 2**62])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_score_codes__does_not_overflow_32_bits_in_a_group_of_rows(path, total, sign):
-    """24 rows of which a code adds the most come to just what 31 bits hold, or more."""
-    n_people, n_rows = 100, 24
+    """16 rows of which a code adds the most come to just what 31 bits hold, or more."""
+    n_people, n_rows = 100, 16
     table = np.zeros((n_rows, 4, 16), dtype=np.int64)
     table[:, 3] = sign * (total // n_rows)
     table[0, 3] += sign * (total % n_rows)
@@ -120,10 +130,49 @@ def test_score_codes__does_not_overflow_32_bits_in_a_group_of_rows(path, total, 
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("code", [0x00, 0x55, 0xAA, 0xFF])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_score_codes__carries_what_32_bits_do_not_hold_over_many_rows(path, code, sign):
+    """A group's sum takes 30 bits, that of all 64 groups 36; every person has one code."""
+    n_people, n_rows = 130, 1024
+    table = sign * np.random.default_rng(3).integers(2**25, 2**26, (n_rows, 4, 16))
+    table[:, 2] = 0
+    table[:, 2, 8:] = 7 * sign * 2**24
+    codes = np.full((n_rows, 33), code, dtype=np.uint8)
+    sums = np.zeros((n_people, 16), dtype=np.int64)
+
+    with Kernel(n_people, 1, path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 1.0])
+def test_score_codes__adds_missing_calls_of_few_people_and_of_all(path, share):
+    """Missing calls are listed and added one by one, in sums of 32 bits and of 64."""
+    rng = np.random.default_rng(4)
+    n_people, n_rows = 2048 + 200, 50
+    single = rng.choice([0, 2, 3], (n_rows, n_people))
+    single[rng.random(single.shape) < share] = 1
+    codes = np.bitwise_or.reduce(
+        single.reshape(n_rows, -1, 4) << np.array([0, 2, 4, 6]), axis=2
+    ).astype(np.uint8)
+    table = rng.integers(-(2**24), 2**24, (n_rows, 4, 24))
+    table[:, 1] *= 3
+    sums = np.zeros((n_people, 24), dtype=np.int64)
+
+    with Kernel(n_people, 2, path=path) as kernel:
+        kernel.score_codes(codes, table, sums)
+
+    assert_array_equal(sums, add_entries(codes, table, n_people))
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_score_codes__takes_more_rows_than_it_indexes_at_once(path):
-    """The index of 43 groups of 24 rows is kept; a larger block is taken in parts."""
+    """The index of 64 groups of 16 rows is kept; a larger block is taken in parts."""
     rng = np.random.default_rng(8)
-    n_people, n_rows = 70, 2 * 43 * 24 + 5
+    n_people, n_rows = 70, 2 * 64 * 16 + 5
     codes = draw_codes(rng, n_rows, n_people)
     table = rng.integers(-(2**26), 2**26, (n_rows, 4, 24))
     sums = np.zeros((n_people, 24), dtype=np.int64)
@@ -213,9 +262,12 @@ def test_score_codes__touches_only_the_people_asked_for(path, n_columns):
     expected = sums.copy()
     expected[start:end] = add_entries(codes, table, n_people)[start:end]
 
-    _kernel.score_codes(
-        codes, table, sums, n_rows, n_people, n_columns, start, end, PATHS.index(path)
-    )
+    narrow, scratch = np.empty(0, np.uint8), np.empty(_kernel.scratch_size(), np.uint8)
+    sizes, which = (n_rows, n_people, n_columns, start, end), PATHS.index(path)
+    if n_columns > 1:
+        narrow = np.empty(_kernel.narrow_size(n_rows, n_columns), np.uint8)
+        _kernel.make_narrow(table, narrow, n_rows, n_columns, 0, n_rows, which)
+    _kernel.score_codes(codes, table, narrow, scratch, sums, *sizes, which)
 
     assert_array_equal(sums, expected)
 
@@ -341,9 +393,34 @@ def test_fill_codes__equals_rint_of_the_products(path, seed, n_scores, n_rows, i
                 expected[row, :, column] += np.rint(copies[i] * effects[i, k]).astype(np.int64)
 
     with Kernel(10, 2, path=path) as kernel:
-        kernel.fill_codes(table, rows, copies, effects, columns)
+        kernel.fill_codes(table, rows, copies, all_of(effects), columns)
 
     assert_array_equal(table, expected)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), is_run=st.booleans())
+def test_fill_codes__takes_some_rows_and_scores_of_a_file(path, seed, is_run):
+    """Rows of the file in any order, some twice; each score with a scale of its own."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_chosen = 9, 11
+    effects = rng.normal(size=(5, 20))
+    effects[rng.random(effects.shape) < 0.2] = np.nan
+    rows = rng.integers(0, len(effects), n_rows, dtype=np.int32)
+    chosen = np.arange(4, 4 + n_chosen) if is_run else rng.permutation(20)[:n_chosen]
+    scales = 2.0 ** rng.integers(3, 40, n_chosen)
+    copies = rng.choice([0.0, 0.5, 1.0, 2.0, 0.123], (n_rows, 4))
+    table = np.zeros((n_rows, 4, 16), dtype=np.int64)
+    steps = copies[:, :, np.newaxis] * (effects[rows][:, chosen] * scales)[:, np.newaxis, :]
+
+    with Kernel(10, 1, path=path) as kernel:
+        some = Effects(effects, rows, chosen, scales)
+        kernel.fill_codes(table, np.arange(n_rows), copies, some, np.arange(2, 2 + n_chosen))
+
+    assert_array_equal(table[:, :, 2 : 2 + n_chosen], np.rint(np.nan_to_num(steps)).astype(int))
+    assert not table[:, :, :2].any()
+    assert not table[:, :, 2 + n_chosen :].any()
 
 
 def test_fill_codes__gives_the_same_on_two_threads():
@@ -357,7 +434,7 @@ def test_fill_codes__gives_the_same_on_two_threads():
 
     for table, threads in zip(tables, (1, 2), strict=True):
         with Kernel(10, threads) as kernel:
-            kernel.fill_codes(table, rows, copies, effects, np.arange(n_scores))
+            kernel.fill_codes(table, rows, copies, all_of(effects), np.arange(n_scores))
 
     assert tables[0].any()
     assert_array_equal(tables[0], tables[1])
@@ -366,13 +443,19 @@ def test_fill_codes__gives_the_same_on_two_threads():
 def test_fill_codes__refuses_places_outside_the_table():
     """A row or column too far would write over other memory."""
     table = np.zeros((2, 4, 8), dtype=np.int64)
-    copies, effects = np.ones((1, 4)), np.ones((1, 1))
+    copies, effects = np.ones((1, 4)), all_of(np.ones((1, 1)))
 
     with Kernel(10, 1) as kernel:
         with pytest.raises(ValueError, match=r"rows\[0\] is 2, the table has 2"):
             kernel.fill_codes(table, np.array([2]), copies, effects, np.array([0]))
         with pytest.raises(ValueError, match=r"columns\[0\] is -1, the table has 8"):
             kernel.fill_codes(table, np.array([0]), copies, effects, np.array([-1]))
+        wrong = replace(effects, rows=np.ones(1, dtype=np.int32))
+        with pytest.raises(ValueError, match=r"from\[0\] is 1, there are 1 effects"):
+            kernel.fill_codes(table, np.array([0]), copies, wrong, np.array([0]))
+        wrong = replace(effects, chosen=np.array([1]))
+        with pytest.raises(ValueError, match=r"chosen\[0\] is 1, the table has 1"):
+            kernel.fill_codes(table, np.array([0]), copies, wrong, np.array([0]))
         with pytest.raises(ValueError, match="copies holds 24 bytes, expected 32"):
             kernel.fill_codes(table, np.array([0]), copies[:, :3], effects, np.array([0]))
 
@@ -385,16 +468,25 @@ def test_score_codes__refuses_buffers_of_the_wrong_size():
     table = np.zeros((2, 4, 1), dtype=np.int64)
     sums = np.zeros((4, 1), dtype=np.int64)
 
+    none, narrow = np.empty(0, np.uint8), np.empty(_kernel.narrow_size(2, 8), np.uint8)
+    wide, many = np.zeros((2, 4, 8), np.int64), np.zeros((4, 8), np.int64)
+
     with pytest.raises(ValueError, match="sums holds 16 bytes, expected 32"):
-        _kernel.score_codes(codes, table, sums[:2], 2, 4, 1, 0, 4, 0)
+        _kernel.score_codes(codes, table, none, none, sums[:2], 2, 4, 1, 0, 4, 0)
     with pytest.raises(ValueError, match="start must be a multiple of 4"):
-        _kernel.score_codes(codes, table, sums, 2, 4, 1, 2, 4, 0)
+        _kernel.score_codes(codes, table, none, none, sums, 2, 4, 1, 2, 4, 0)
     with pytest.raises(ValueError, match="3 columns"):
         _kernel.score_codes(
-            codes, np.zeros((2, 4, 3), np.int64), np.zeros((4, 3), np.int64), 2, 4, 3, 0, 4, 0
+            codes, wide[:, :, :3].copy(), none, none, many[:, :3].copy(), 2, 4, 3, 0, 4, 0
         )
+    with pytest.raises(ValueError, match="narrow table holds 0 bytes"):
+        _kernel.score_codes(codes, wide, none, none, many, 2, 4, 8, 0, 4, 0)
+    with pytest.raises(ValueError, match="scratch holds 0 bytes"):
+        _kernel.score_codes(codes, wide, narrow, none, many, 2, 4, 8, 0, 4, 0)
+    with pytest.raises(ValueError, match="start must be a multiple of 16"):
+        _kernel.make_narrow(wide, narrow, 2, 8, 1, 2, 0)
     with pytest.raises(ValueError, match="dosages holds 4 bytes, expected 16"):
-        _kernel.score_dosages(np.zeros(2, np.uint16), table, sums, 2, 4, 1, 0, 4, 0)
+        _kernel.score_dosages(np.zeros(2, np.uint16), table, none, none, sums, 2, 4, 1, 0, 4, 0)
 
 
 def test_kernel__refuses_instructions_that_this_machine_lacks():
