@@ -37,9 +37,9 @@ enum {
     TWO_COPIES = 2 * ONE_COPY,
     QUADS = 4,            /* tables of 256 sums in cache together, one score */
     QUAD_BYTES = 256,     /* packed bytes a row in a tile, one score */
-    FOURS = 4,            /* fours of variants in a group, many scores: 20 KiB of tables */
+    FOURS = 6,            /* fours of variants in a group, many scores: 30 KiB of tables */
     GROUP = 4 * FOURS,    /* variants in a group */
-    GROUPS = 64,          /* of which the index is kept: a block of 1,024 variants */
+    GROUPS = 43,          /* of which the index is kept: a block of 1,024 variants */
     ROWS = 81,            /* sums of four variants: three for each */
     ROW_BYTES = 64,
     CHUNK = 16,           /* columns of 32 bits in a row */
@@ -49,7 +49,6 @@ enum {
     SEGMENT_BYTES = SEGMENT / 4,
     SEGMENTS = TILE / SEGMENT,
     MOST = INT32_MAX - UINT16_MAX, /* that sums of 32 bits may grow by, from less than 2**16 */
-    PREFETCH_PEOPLE = 16,
     STEP_COLUMNS = 64,    /* columns to which fractions are added at once */
     PREFETCH_ROWS = 16
 };

@@ -290,8 +290,6 @@ PATH(flush)(struct scratch *scratch, const uint64_t *base, uint64_t *sums, Py_ss
         const Py_ssize_t place = person / SEGMENT * SEGMENT + (person & 3) * SEGMENT_BYTES +
                                  person / 4 % SEGMENT_BYTES;
         uint8_t *row = scratch->sums[place], *upper = scratch->upper[place];
-        __builtin_prefetch(sums + PREFETCH_PEOPLE * n_columns, 1);
-        __builtin_prefetch(sums + PREFETCH_PEOPLE * n_columns + 8, 1);
         for (int k = 0; k < registers; k++) {
             WORDS x = is_wide ? ((const WORDS *)row)[k] : PATH(extend)(row + 4 * LANES * k);
             if (!is_wide)

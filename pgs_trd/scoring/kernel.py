@@ -20,8 +20,9 @@ DosageArray = npt.NDArray[np.uint16]
 
 CACHE_LINE = 64
 
-# People whose sums of many scores are added at once, and of which the kernel makes pieces.
-TILE, SEGMENT = 2048, 128
+# Of the kernel for many scores: people whose sums it adds at once and in which it makes pieces
+# of them, and variants in a group.
+TILE, SEGMENT, GROUP = 2048, 128, 24
 
 # Below so many effects a second thread takes longer to start than to fill a table.
 WORTH_A_THREAD = 16384
@@ -267,7 +268,7 @@ class Kernel:
         if self._scratch.empty():
             for _ in range(self._threads):
                 self._scratch.put(np.empty(_kernel.scratch_size(), dtype=np.uint8))
-        self._each(make_narrow, _split(n_rows, self._threads))
+        self._each(make_narrow, _split(n_rows, self._threads, GROUP))
         self._each(run, self._tiles)
 
     def _each(

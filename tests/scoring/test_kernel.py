@@ -96,12 +96,12 @@ def test_score_codes__equals_a_plain_sum_of_table_entries(path, n_columns, size)
 @settings(max_examples=25)
 @given(size=sizes, bits=st.lists(st.integers(1, 40), min_size=9, max_size=9))
 def test_score_codes__adds_the_same_with_sums_of_32_bits_or_64(path, size, bits):
-    """Sums of 16 rows are added in 32 bits where they fit; columns and groups differ in that."""
+    """Sums of 24 rows are added in 32 bits where they fit; columns and groups differ in that."""
     rng = np.random.default_rng(size["seed"])
     n_people, n_rows, n_columns = size["n_people"], 3 * size["n_rows"], 72
     codes = draw_codes(rng, n_rows, n_people)
     largest = np.repeat(2 ** np.array(bits), 8)
-    largest = np.where(np.arange(n_rows)[:, np.newaxis, np.newaxis] < 32, largest, largest[::-1])
+    largest = np.where(np.arange(n_rows)[:, np.newaxis, np.newaxis] < 48, largest, largest[::-1])
     table = rng.integers(-largest, largest, (n_rows, 4, n_columns), endpoint=True)
     sums = np.zeros((n_people, n_columns), dtype=np.int64)
 
@@ -115,8 +115,8 @@ def test_score_codes__adds_the_same_with_sums_of_32_bits_or_64(path, size, bits)
 @pytest.mark.parametrize("total", [2**31 - 1, 2**31, 2**31 + 5, 2**33, 2**62])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_score_codes__does_not_overflow_32_bits_in_a_group_of_rows(path, total, sign):
-    """16 rows of which a code adds the most come to just what 31 bits hold, or more."""
-    n_people, n_rows = 100, 16
+    """24 rows of which a code adds the most come to just what 31 bits hold, or more."""
+    n_people, n_rows = 100, 24
     table = np.zeros((n_rows, 4, 16), dtype=np.int64)
     table[:, 3] = sign * (total // n_rows)
     table[0, 3] += sign * (total % n_rows)
@@ -133,7 +133,7 @@ def test_score_codes__does_not_overflow_32_bits_in_a_group_of_rows(path, total, 
 @pytest.mark.parametrize("code", [0x00, 0x55, 0xAA, 0xFF])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_score_codes__carries_what_32_bits_do_not_hold_over_many_rows(path, code, sign):
-    """A group's sum takes 30 bits, that of all 64 groups 36; every person has one code."""
+    """A group's sum takes 31 bits, that of all 43 groups 36; every person has one code."""
     n_people, n_rows = 130, 1024
     table = sign * np.random.default_rng(3).integers(2**25, 2**26, (n_rows, 4, 16))
     table[:, 2] = 0
@@ -170,9 +170,9 @@ def test_score_codes__adds_missing_calls_of_few_people_and_of_all(path, share):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_score_codes__takes_more_rows_than_it_indexes_at_once(path):
-    """The index of 64 groups of 16 rows is kept; a larger block is taken in parts."""
+    """The index of 43 groups of 24 rows is kept; a larger block is taken in parts."""
     rng = np.random.default_rng(8)
-    n_people, n_rows = 70, 2 * 64 * 16 + 5
+    n_people, n_rows = 70, 2 * 43 * 24 + 5
     codes = draw_codes(rng, n_rows, n_people)
     table = rng.integers(-(2**26), 2**26, (n_rows, 4, 24))
     sums = np.zeros((n_people, 24), dtype=np.int64)
@@ -483,7 +483,7 @@ def test_score_codes__refuses_buffers_of_the_wrong_size():
         _kernel.score_codes(codes, wide, none, none, many, 2, 4, 8, 0, 4, 0)
     with pytest.raises(ValueError, match="scratch holds 0 bytes"):
         _kernel.score_codes(codes, wide, narrow, none, many, 2, 4, 8, 0, 4, 0)
-    with pytest.raises(ValueError, match="start must be a multiple of 16"):
+    with pytest.raises(ValueError, match="start must be a multiple of 24"):
         _kernel.make_narrow(wide, narrow, 2, 8, 1, 2, 0)
     with pytest.raises(ValueError, match="dosages holds 4 bytes, expected 16"):
         _kernel.score_dosages(np.zeros(2, np.uint16), table, none, none, sums, 2, 4, 1, 0, 4, 0)
