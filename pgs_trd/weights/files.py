@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,12 +163,7 @@ def _read_text(path: Path, head: Head, kinds: Mapping[int, Kind]) -> pa.Table:
                 parse_options=pyarrow.csv.ParseOptions(
                     delimiter="\t" if head.separator == " " else head.separator
                 ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=[str(place) for place in kinds],
-                    column_types={str(place): ARROW_TYPES[kind] for place, kind in kinds.items()},
-                    null_values=MISSING_TEXTS,
-                    strings_can_be_null=True,
-                ),
+                convert_options=_options(kinds),
             )
     except pa.ArrowInvalid as error:
         message = str(error)
@@ -186,6 +181,35 @@ def _read_text(path: Path, head: Head, kinds: Mapping[int, Kind]) -> pa.Table:
     if rows.n_lines != table.num_rows:
         _check_lines(path, head, table.num_rows)
     return table
+
+
+def parse_text(
+    text: bytes, separator: str, places: Sequence[int], kinds: Mapping[int, Kind]
+) -> pa.Table:
+    """Parse rows of the columns `places` alone; see `read_columns`.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If the text is not UTF-8, or the lines are uneven.
+    """
+    return pyarrow.csv.read_csv(
+        pa.py_buffer(text),
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=[str(place) for place in places], use_threads=False
+        ),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, quote_char=False),
+        convert_options=_options({place: kinds[place] for place in places}),
+    )
+
+
+def _options(kinds: Mapping[int, Kind]) -> pyarrow.csv.ConvertOptions:
+    return pyarrow.csv.ConvertOptions(
+        include_columns=[str(place) for place in kinds],
+        column_types={str(place): ARROW_TYPES[kind] for place, kind in kinds.items()},
+        null_values=MISSING_TEXTS,
+        strings_can_be_null=True,
+    )
 
 
 def _count_uneven(path: Path, head: Head) -> str:

@@ -17,12 +17,21 @@ from pgs_trd.weights.effects import (
     refuse_missing,
     split_by_p_value,
 )
-from pgs_trd.weights.files import MISSING_TEXTS, Head, Kind, read_columns, read_head, read_sample
+from pgs_trd.weights.files import (
+    MANY_COLUMNS,
+    MISSING_TEXTS,
+    Head,
+    Kind,
+    read_columns,
+    read_head,
+    read_sample,
+)
 from pgs_trd.weights.formats import is_number
 from pgs_trd.weights.refusals import DOSES_OF_MANY, Refusals
 from pgs_trd.weights.table import FloatArray, Weights
 from pgs_trd.weights.values import to_categories
 from pgs_trd.weights.variants import make_table, read_doses
+from pgs_trd.weights.wide import read_wide
 
 # Version 1 of the PGS Catalog's files has titles for keys.
 NAME_KEYS = ("pgs_id", "omicspred_id", "PGS ID")
@@ -157,14 +166,18 @@ def _assemble(
     guessed = _numeric_places(path, head, layout)
     kinds: dict[int, Kind] = {place: KINDS.get(name, "text") for name, place in ours.items()}
     kinds |= dict.fromkeys(guessed, "numbers")
-    table = read_columns(path, head, kinds)
+    wide = None
+    if len(guessed) > MANY_COLUMNS and not layout.ratio_places:
+        wide = read_wide(path, head, kinds, guessed)
+    table, matrix = (read_columns(path, head, kinds), None) if wide is None else wide
+    del wide
     n_rows = table.num_rows
     column = {ours: table.column(str(place)) for ours, place in ours.items()}
-    places = _kept_places(table, guessed, layout, path)
+    places, matrix = _leave_out_empty(guessed, table, matrix, layout, path)
     names = _score_names(path, head, layout, column, places, name)
     if thresholds is not None:
         names = check_thresholds(thresholds, names[0])
-    batches = table.select([str(place) for place in places]).to_batches()
+    batches = [] if matrix is not None else _batches(table, places)
     del table
     pa.default_memory_pool().release_unused()
 
@@ -172,7 +185,7 @@ def _assemble(
     effect_name = head.columns[layout.places["effect_allele"]]
     variants = make_table(column, n_rows, effect_name, refusals)
     doses, by_dose = read_doses(column, n_rows, refusals)
-    effects = _effects(batches, places, layout, by_dose, refusals)
+    effects = _effects(batches, matrix, places, layout, by_dose, refusals)
     if thresholds is not None:
         effects = split_by_p_value(effects, column, thresholds, refusals)
     if not np.isfinite(effects).any() and refusals.only_weights() and thresholds is None:
@@ -194,8 +207,14 @@ def _assemble(
     return weights, set() if types is None else set(to_categories(types, str.lower).categories)
 
 
+def _batches(table: pa.Table, places: Sequence[int]) -> list[pa.RecordBatch]:
+    batches: list[pa.RecordBatch] = table.select([str(place) for place in places]).to_batches()
+    return batches
+
+
 def _effects(
     batches: list[pa.RecordBatch],
+    matrix: FloatArray | None,
     places: Sequence[int],
     layout: Layout,
     by_dose: FloatArray,
@@ -203,7 +222,9 @@ def _effects(
 ) -> FloatArray:
     """Give the effects of the weight columns, and of dosage weights where there are any."""
     has_doses = ~np.isnan(by_dose)
-    if not places:
+    if matrix is not None:
+        effects = matrix
+    elif not places:
         effects = np.full((len(by_dose), 1), np.nan)
     else:
         ratios = [place in layout.ratio_places for place in places]
@@ -238,16 +259,28 @@ def _numeric_places(path: Path, head: Head, layout: Layout) -> tuple[int, ...]:
     return tuple(places)
 
 
-def _kept_places(
-    table: pa.Table, guessed: Sequence[int], layout: Layout, path: Path
-) -> tuple[int, ...]:
-    """Leave out of guessed weight columns those that are empty."""
+def _leave_out_empty(
+    guessed: Sequence[int],
+    table: pa.Table,
+    matrix: FloatArray | None,
+    layout: Layout,
+    path: Path,
+) -> tuple[tuple[int, ...], FloatArray | None]:
+    """Leave out of guessed weight columns, and of their numbers, those that are empty."""
     if layout.weight_places is not None:
-        return tuple(guessed)
-    kept = tuple(place for place in guessed if table.column(str(place)).null_count < table.num_rows)
+        return tuple(guessed), matrix
+    if matrix is None:
+        n_empty = [table.column(str(place)).null_count for place in guessed]
+        is_empty = np.array(n_empty) == table.num_rows
+    else:
+        is_empty = np.isnan(matrix[:SAMPLE_ROWS]).all(axis=0)
+        is_empty[is_empty] = np.isnan(matrix[:, is_empty]).all(axis=0)
+    kept = tuple(np.array(guessed)[~is_empty].tolist())
     if not kept:
         raise DataError(f"{path.name}: no other column than those named holds numbers")
-    return kept
+    if matrix is not None and is_empty.any():
+        matrix = np.ascontiguousarray(matrix[:, ~is_empty])
+    return kept, matrix
 
 
 def _score_names(
