@@ -108,8 +108,9 @@ def choose_shifts(effects: FloatArray, scale: Scale) -> list[int]:
     # Some rows at a time, so that no copy of all stands in memory.
     for start in range(0, len(effects), ROWS_AT_ONCE):
         size = np.abs(effects[start : start + ROWS_AT_ONCE])
-        total += np.nansum(size, axis=0)
-        count += np.count_nonzero(size > 0.0, axis=0)
+        size = np.fmax(size, 0.0, out=size)
+        total += size.sum(axis=0)
+        count += np.count_nonzero(size, axis=0)
     room = SUM_BITS - (STANDARDIZE_BITS if scale == "standardize" else 0)
     finest = room - np.frexp(2.0 * total)[1]
     enough = WEIGHT_BITS - np.frexp(total / np.maximum(count, 1))[1]

@@ -71,28 +71,24 @@ def tally(file: Weights, outcome: Outcome) -> Tally:
     """
     n_scores = len(file.names)
     shape = (len(STATUSES), n_scores)
-    n_cells = len(STATUSES) * n_scores
-    counts = np.zeros(n_cells, dtype=np.int64)
-    weight, variance = np.zeros(n_cells), np.zeros(n_cells)
+    counts = np.zeros(shape, dtype=np.int64)
+    weight, variance = np.zeros(shape), np.zeros(shape)
     frequency = file.variants["effect_allele_frequency"].to_numpy(dtype=np.float64)
     has_spread = not np.isnan(frequency).all()
     spread = np.zeros(len(frequency))
     if has_spread:
         spread = np.nan_to_num(2 * frequency * (1 - frequency), copy=False)
     for part in chunks(len(spread), max(1, CHUNK_ROWS // max(n_scores, 1))):
-        status = outcome.status[part].astype(np.int64)
-        cell = (status[:, np.newaxis] * n_scores + np.arange(n_scores)).ravel()
-        size = np.abs(file.effects[part]).ravel()
-        is_out = np.isnan(size)
-        if is_out.any():
-            size[is_out] = 0
-            counts -= np.bincount(cell[is_out], minlength=n_cells)
-        counts += np.bincount(cell, minlength=n_cells)
-        weight += np.bincount(cell, size, minlength=n_cells)
-        if has_spread:
-            size = size**2 * np.repeat(spread[part], n_scores)
-            variance += np.bincount(cell, size, minlength=n_cells)
-    totals = Tally(counts.reshape(shape), weight.reshape(shape), variance.reshape(shape))
+        status = outcome.status[part]
+        for code in np.flatnonzero(np.bincount(status, minlength=len(STATUSES))).tolist():
+            rows = status == code
+            size = np.abs(file.effects[part] if rows.all() else file.effects[part][rows])
+            counts[code] += np.count_nonzero(size >= 0, axis=0)
+            size = np.fmax(size, 0.0, out=size)
+            weight[code] += size.sum(axis=0)
+            if has_spread:
+                variance[code] += (size**2 * spread[part][rows, np.newaxis]).sum(axis=0)
+    totals = Tally(counts, weight, variance)
     _add_refused(file, outcome, totals, spread)
     return totals
 
