@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +17,9 @@ from pgs_trd.weights.files import Head, Kind, parse_text
 from pgs_trd.weights.opening import LINE_END, open_stream
 from pgs_trd.weights.table import FloatArray
 
-ROOM = 2**21
+T = TypeVar("T")
+
+ROOM = 2**20
 # Of a column, for `_rows`; 0 is not read.
 TEXT, WEIGHT, OTHER = 1, 2, 3
 
@@ -66,20 +72,16 @@ def _read(
     for code, places in ((TEXT, texts), (WEIGHT, weights), (OTHER, others)):
         for place in places:
             codes[place] = code
+    split = partial(_split, ord(head.separator), bytes(codes), (len(weights), len(others)))
     effects, numbers = np.empty((0, len(weights))), np.empty((0, len(others)))
     kept = []
-    for lines in _lines(path, head.n_lines):
-        n_rows = len(effects)
-        n_more = int(np.count_nonzero(np.frombuffer(lines, dtype=np.uint8) == LINE_END))
-        # Grown in place: the system moves no byte of a large array.
-        for array in (effects, numbers):
-            array.resize((n_rows + n_more, array.shape[1]), refcheck=False)
-        text = bytearray(len(lines))
-        separator = ord(head.separator)
-        n_kept = _rows.split(lines, separator, codes, effects[n_rows:], numbers[n_rows:], text)
-        if n_kept is None:
-            raise _NotPlainError
-        kept.append(text[:n_kept])
+    for *more, text in _in_order(split, _lines(path, head.n_lines)):
+        for array, rows in zip((effects, numbers), more, strict=True):
+            n_rows = len(array)
+            # Grown in place: the system moves no byte of a large array.
+            array.resize((n_rows + len(rows), array.shape[1]), refcheck=False)
+            array[n_rows:] = rows
+        kept.append(text)
     table = parse_text(b"".join(kept), head.separator, texts, kinds)
     if table.num_rows != len(effects):
         raise _NotPlainError
@@ -89,11 +91,35 @@ def _read(
     return table, effects if (order == np.arange(len(order))).all() else effects[:, order]
 
 
-def _lines(path: Path, n_skipped: int) -> Iterator[memoryview]:
-    """Give whole lines in large pieces, the last one ended, without the first ones.
+def _split(
+    separator: int, codes: bytes, widths: tuple[int, int], lines: bytes
+) -> tuple[FloatArray, FloatArray, bytearray]:
+    """Give the weights of some lines, the other numbers, and the text."""
+    n_rows = int(np.count_nonzero(np.frombuffer(lines, dtype=np.uint8) == LINE_END))
+    effects, numbers = (np.empty((n_rows, width)) for width in widths)
+    text = bytearray(len(lines))
+    n_kept = _rows.split(lines, separator, codes, effects, numbers, text)
+    if n_kept is None:
+        raise _NotPlainError
+    del text[n_kept:]
+    return effects, numbers, text
 
-    Each piece is overwritten by the next one.
-    """
+
+def _in_order(work: Callable[[bytes], T], items: Iterator[bytes]) -> Iterator[T]:
+    """Give what `work` makes of each item, in order, on as many threads as Arrow takes."""
+    n_threads = pa.cpu_count()
+    coming: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        for item in items:
+            coming.append(pool.submit(work, item))
+            if len(coming) > n_threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def _lines(path: Path, n_skipped: int) -> Iterator[bytes]:
+    """Give whole lines in large pieces, the last one ended, without the first ones."""
     room = bytearray(ROOM + 1)
     held = 0
     with open_stream(path) as stream:
@@ -110,10 +136,10 @@ def _lines(path: Path, n_skipped: int) -> Iterator[memoryview]:
                 n_skipped -= 1
             cut = 0 if n_skipped else room.rfind(LINE_END, start, held) + 1
             if cut > start:
-                yield memoryview(room)[start:cut]
+                yield bytes(memoryview(room)[start:cut])
                 start = cut
             held -= start
             room[:held] = room[start : start + held]
         if held and not n_skipped:
             room[held] = LINE_END
-            yield memoryview(room)[: held + (room[held - 1] != LINE_END)]
+            yield bytes(memoryview(room)[: held + (room[held - 1] != LINE_END)])
