@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -89,7 +90,7 @@ class Kernel:
         self._threads = threads
         self._shards = _split(n_people, threads)
         self._tiles = _split(n_people, threads * math.ceil(n_people / (TILE * threads)), SEGMENT)
-        self._narrow: CodeArray = np.empty(0, dtype=np.uint8)
+        self._coming: deque[list[Future[None]]] = deque([[], []], maxlen=2)
         self._scratch: SimpleQueue[CodeArray] = SimpleQueue()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
@@ -120,7 +121,9 @@ class Kernel:
         """
         return self._count(_kernel.count_dosages, dosages, 3)
 
-    def score_codes(self, codes: CodeArray, table: IntArray, sums: IntArray) -> None:
+    def score_codes(
+        self, codes: CodeArray, table: IntArray, sums: IntArray, *, wait: bool = True
+    ) -> None:
         """Add to `sums` what `codes` contribute.
 
         Parameters
@@ -133,10 +136,16 @@ class Kernel:
             entries of the rows add up to at most 2**53.
         sums : (n_people, n_columns)
             Changed in place.
+        wait
+            Until all is added. Else the arrays may be in use until `wait` is called, and
+            the next call only waits for the one before the last: threads that have done
+            their part of a block go on with the next block.
         """
-        self._score(_kernel.score_codes, codes, table, sums)
+        self._score(_kernel.score_codes, codes, table, sums, wait=wait)
 
-    def score_dosages(self, dosages: DosageArray, table: IntArray, sums: IntArray) -> None:
+    def score_dosages(
+        self, dosages: DosageArray, table: IntArray, sums: IntArray, *, wait: bool = True
+    ) -> None:
         """Add to `sums` what `dosages` contribute.
 
         A dosage between two whole numbers of copies adds what lies on the straight
@@ -151,8 +160,16 @@ class Kernel:
             as for codes.
         sums : (n_people, n_columns)
             Changed in place.
+        wait
+            As for codes.
         """
-        self._score(_kernel.score_dosages, dosages, table, sums)
+        self._score(_kernel.score_dosages, dosages, table, sums, wait=wait)
+
+    def wait(self) -> None:
+        """Wait until all is added."""
+        for futures in self._coming:
+            for future in futures:
+                future.result()
 
     def fill_codes(
         self,
@@ -227,10 +244,14 @@ class Kernel:
         rows: CodeArray | DosageArray,
         table: IntArray,
         sums: IntArray,
+        *,
+        wait: bool,
     ) -> None:
         n_rows, _, n_columns = table.shape
         if n_columns > 1:
             self._score_many(score, rows, table, sums)
+            if wait:
+                self.wait()
             return
         nothing = np.empty(0, dtype=np.uint8)
 
@@ -249,15 +270,15 @@ class Kernel:
     ) -> None:
         """Add many columns; whichever thread is free takes the next tile of people."""
         n_rows, _, n_columns = table.shape
-        size = _kernel.narrow_size(n_rows, n_columns)
-        if len(self._narrow) < size:
-            self._narrow = np.empty(size, dtype=np.uint8)
-        narrow = self._narrow[:size]
+        narrow = np.empty(_kernel.narrow_size(n_rows, n_columns), dtype=np.uint8)
+        last, before = self._coming
 
         def make_narrow(_: int, start: int, end: int) -> None:
             _kernel.make_narrow(table, narrow, n_rows, n_columns, start, end, self._path)
 
-        def run(_: int, start: int, end: int) -> None:
+        def run(tile: int, start: int, end: int) -> None:
+            if before:
+                before[tile].result()  # which was begun earlier, with the same sums
             people = (self.n_people, n_columns, start, end)
             scratch = self._scratch.get()
             try:
@@ -268,21 +289,26 @@ class Kernel:
         if self._scratch.empty():
             for _ in range(self._threads):
                 self._scratch.put(np.empty(_kernel.scratch_size(), dtype=np.uint8))
+        for future in last:
+            future.result()
         self._each(make_narrow, _split(n_rows, self._threads, GROUP))
-        self._each(run, self._tiles)
+        self._coming.append(self._begin(run, self._tiles))
 
     def _each(
         self, run: Callable[[int, int, int], None], shards: Sequence[tuple[int, int]]
     ) -> None:
-        if self._pool is None or len(shards) == 1:
-            for shard, (start, end) in enumerate(shards):
-                run(shard, start, end)
-            return
-        futures = [
-            self._pool.submit(run, shard, start, end) for shard, (start, end) in enumerate(shards)
-        ]
-        for future in futures:
+        for future in self._begin(run, shards):
             future.result()
+
+    def _begin(
+        self, run: Callable[[int, int, int], None], shards: Sequence[tuple[int, int]]
+    ) -> list[Future[None]]:
+        """Begin with each shard in turn; do all at once where there are no threads."""
+        if self._pool is not None and len(shards) > 1:
+            return [self._pool.submit(run, n, start, end) for n, (start, end) in enumerate(shards)]
+        for n, (start, end) in enumerate(shards):
+            run(n, start, end)
+        return []
 
 
 def _split(n: int, parts: int, unit: int = 32) -> list[tuple[int, int]]:

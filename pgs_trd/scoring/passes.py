@@ -367,6 +367,7 @@ def _add_up(
             done += len(ready.block.rows)
             if progress is not None:
                 progress(done / len(rows))
+        kernel.wait()
     if n_uncalled and (sums.options.missing == "mean" or sums.options.scale != "none"):
         warnings.warn(
             f"nobody has a call of {n_uncalled:,} of {len(rows):,} scored variants, and no "

@@ -135,14 +135,17 @@ class Sums:
         return ReadyBlock(block, tables, groups, int(taken.sum()), n_uncalled)
 
     def add(self, kernel: Kernel, ready: ReadyBlock) -> None:
-        """Add a prepared block."""
+        """Add a prepared block; the kernel may still be at it, see `Kernel.wait`."""
         self._run(kernel, ready.block, slice(None), ready.tables, self.slabs)
+        if ready.groups:
+            kernel.wait()
         for rows, alleles, twice, once in ready.groups:
             for kind, tables in ((2, twice), (1, once)):
                 people = alleles == kind
                 if people.any():
                     some = aligned_zeros(self.slabs.shape)
                     self._run(kernel, ready.block, rows, tables, some)
+                    kernel.wait()
                     self.slabs[:, people] += some[:, people]
             if self.options.missing == "mean":
                 self._lower_alleles(ready.block.rows[rows], 2 - alleles.astype(np.int64))
@@ -180,10 +183,12 @@ class Sums:
     ) -> None:
         for table, sums in zip(tables, slabs, strict=True):
             if block.codes is not None:
-                kernel.score_codes(np.ascontiguousarray(block.codes[rows]), table, sums)
+                codes = np.ascontiguousarray(block.codes[rows])
+                kernel.score_codes(codes, table, sums, wait=False)
             else:
                 assert block.units is not None
-                kernel.score_dosages(np.ascontiguousarray(block.units[rows]), table, sums)
+                units = np.ascontiguousarray(block.units[rows])
+                kernel.score_dosages(units, table, sums, wait=False)
 
     def _fill(
         self,

@@ -496,3 +496,23 @@ def test_kernel__refuses_instructions_that_this_machine_lacks():
     counts = np.zeros((1, 4), dtype=np.int64)
     with pytest.raises(ValueError, match="path 99: this machine runs paths 0 to"):
         _kernel.count_codes(np.zeros((1, 1), np.uint8), counts, 1, 4, 0, 4, 99)
+
+
+@pytest.mark.parametrize("n_people", [100, 3 * 2048])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_score_codes__adds_blocks_that_overlap_without_waiting(n_people, threads):
+    """Threads go on with the next block; the sums of one person are added in turn."""
+    rng = np.random.default_rng(6)
+    blocks = [
+        (draw_codes(rng, 40, n_people), rng.integers(-(2**27), 2**27, (40, 4, 24)))
+        for _ in range(8)
+    ]
+    sums = np.zeros((n_people, 24), dtype=np.int64)
+
+    with Kernel(n_people, threads) as kernel:
+        for codes, table in blocks:
+            kernel.score_codes(codes, table, sums, wait=False)
+        kernel.wait()
+        assert_array_equal(
+            sums, sum(add_entries(codes, table, n_people) for codes, table in blocks)
+        )
