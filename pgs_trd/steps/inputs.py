@@ -14,6 +14,7 @@ from pgs_trd.errors import DataError, PgsTrdWarning, UsageError
 from pgs_trd.genotypes import GenotypeSource, open_genotypes, subset_genotypes
 from pgs_trd.resources import thread_count
 from pgs_trd.weights import Chain, Weights, lift_over, read_chain
+from pgs_trd.weights.files import MANY_COLUMNS, read_head
 from pgs_trd.weights.read import read_with_doubts, stand_in
 
 Columns = Mapping[str, str | Sequence[str]]
@@ -24,7 +25,7 @@ PACKED_ENDINGS = (".gz", ".zst", ".bgz")
 MOST_BYTES_AHEAD = 2**28
 """A larger file is read when it is asked for: two of them do not stand in memory at once."""
 MOST_BYTES_AT_ONCE = 2**23
-"""A larger file is not read while the genotypes are opened."""
+"""A larger file is not read while the genotypes are opened, unless it is read in place."""
 
 
 @dataclass(frozen=True)
@@ -173,13 +174,16 @@ class WeightFiles:
         """Give one file after the other, each read while the one before is worked on.
 
         The first is begun at once, so that it is read while the genotypes are opened, if
-        both together are small. What a file raises or warns of comes when it is asked for.
+        both together are small, or one column a score takes no more room than its effects.
+        What a file raises or warns of comes when it is asked for.
         Where there are many, `progress` is called with the share of files done, in [0, 1].
         """
         chain = None if self.chain is None else read_chain(self.chain)
         read = partial(self._read_one, chain)
         executor = ThreadPoolExecutor(1, thread_name_prefix="weights")
-        may_begin = bool(self.paths) and _may_read_ahead(self.paths[0], MOST_BYTES_AT_ONCE)
+        may_begin = bool(self.paths) and (
+            _may_read_ahead(self.paths[0], MOST_BYTES_AT_ONCE) or _is_read_in_place(self.paths[0])
+        )
         first = executor.submit(read, self.paths[0]) if may_begin else None
         return self._follow(executor, read, first, progress)
 
@@ -233,3 +237,10 @@ class WeightFiles:
 
 def _may_read_ahead(path: Path, most_bytes: int) -> bool:
     return thread_count() > 1 and path.is_file() and path.stat().st_size < most_bytes
+
+
+def _is_read_in_place(path: Path) -> bool:
+    try:
+        return thread_count() > 1 and len(read_head(path).columns) > MANY_COLUMNS
+    except (DataError, UsageError):  # It is said when the file is read.
+        return False
