@@ -31,9 +31,10 @@ from pgs_trd.scoring.sums import Options, Sums
 from pgs_trd.weights import FileMatch, MatchBy, Matcher, Palindromes, Weights
 from pgs_trd.weights.match import stack_tables
 
-# A block of hard calls: rows enough for the kernel, bytes few enough for the cache.
-LARGEST_BLOCK = 1024
-BLOCK_BYTES = 1 << 23
+# A block of hard calls: as many rows as the kernel indexes at once, bytes few enough for the
+# cache; more of them where many sums are added after each block.
+LARGEST_BLOCK = 1032
+BLOCK_BYTES, BLOCK_BYTES_OF_MANY = 1 << 23, 1 << 24
 # Fewer people tell too little about a frequency to fill in missing calls by it.
 ENOUGH_PEOPLE = 50
 
@@ -139,7 +140,7 @@ def score(
     threads
         Default: what the scheduler allotted, else the processors allowed.
     block_size
-        Variants read at once; changes memory and speed only. Default: 1,024, or fewer
+        Variants read at once; changes memory and speed only. Default: 1,032, or fewer
         for more than 32,768 people.
     progress
         Called with the share of the work done, in [0, 1].
@@ -167,8 +168,6 @@ def score(
     if not isinstance(genotypes, GenotypeSource):
         raise UsageError("score takes what open_genotypes gives, not the name of a file")
     n_people = len(genotypes.samples)
-    if block_size is None:
-        block_size = max(1, min(LARGEST_BLOCK, BLOCK_BYTES // max(1, packed_width(n_people))))
     _check_options(missing, scale, male_x, min_overlap, block_size)
     is_small = n_people < ENOUGH_PEOPLE and not small_sample
     if is_small and scale != "none" and frequencies is None:
@@ -191,6 +190,9 @@ def score(
     options = Options(missing, scale, _given(frequencies, genotypes, rows))
     sums = Sums(n_people, plans, options)
     rule = AlleleRule.of(genotypes, male_x, rows)
+    if block_size is None:
+        n_bytes = BLOCK_BYTES if sums.width == 1 else BLOCK_BYTES_OF_MANY
+        block_size = max(1, min(LARGEST_BLOCK, n_bytes // max(1, packed_width(n_people))))
     _add_up(
         genotypes, rows, sums, rule, thread_count(threads), block_size, progress, is_small=is_small
     )
@@ -206,7 +208,7 @@ def score(
 
 
 def _check_options(
-    missing: str, scale: str, male_x: str, min_overlap: float | None, block_size: int
+    missing: str, scale: str, male_x: str, min_overlap: float | None, block_size: int | None
 ) -> None:
     for name, value, known in (
         ("missing", missing, ("mean", "zero")),
@@ -217,7 +219,7 @@ def _check_options(
             raise UsageError(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}")
     if min_overlap is not None and not 0.0 <= min_overlap <= 1.0:
         raise UsageError(f"min_overlap must lie in [0, 1], got {min_overlap}")
-    if block_size < 1:
+    if block_size is not None and block_size < 1:
         raise UsageError(f"block_size must be at least 1, got {block_size}")
 
 
