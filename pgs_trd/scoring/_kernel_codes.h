@@ -5,7 +5,7 @@
  */
 
 typedef uint64_t PATH(words) __attribute__((vector_size(8 * LANES), may_alias));
-typedef uint64_t PATH(loose) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+typedef uint64_t PATH(loose) __attribute__((vector_size(8 * LANES), aligned(1), may_alias));
 typedef uint16_t PATH(shorts) __attribute__((vector_size(8 * LANES)));
 typedef uint32_t PATH(ints) __attribute__((vector_size(8 * LANES), may_alias));
 typedef int32_t PATH(signed_ints) __attribute__((vector_size(8 * LANES), may_alias));
