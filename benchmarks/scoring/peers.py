@@ -120,18 +120,24 @@ def available_blas(program: str) -> list[str]:
 
 
 def plink2(
-    program: str, blas: str, given: list[str], weights: Path, n_scores: int, threads: int, out: Path
+    program: str,
+    blas: str,
+    given: list[str],
+    weights: Path,
+    n_scores: int,
+    threads: int,
+    blas_threads: int,
+    out: Path,
 ) -> Command:
     """Give plink2's command: effect alleles as named, missing calls at twice the frequency."""
     columns = "4" if n_scores == 1 else f"4-{n_scores + 3}"
-    # With BLAS threads of its own beside plink2's, OpenBLAS gets slower.
-    environment = {"OPENBLAS_NUM_THREADS": "1"}
+    environment = {"OPENBLAS_NUM_THREADS": str(blas_threads)}
     if blas in BLAS:
         # After the folders that the user names, where a plink2 of their own may have libraries.
         folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), str(BLAS[blas])]
         environment["LD_LIBRARY_PATH"] = ":".join(filter(None, folders))
     return Command(
-        f"plink2, {blas}",
+        f"{blas} on {blas_threads} thread{'s' if blas_threads > 1 else ''}",
         [
             program, *given, "--threads", str(threads),
             "--score", str(weights), "1", "2", "header-read", "cols=+scoresums",
