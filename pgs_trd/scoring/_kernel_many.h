@@ -23,7 +23,7 @@ static inline __attribute__((always_inline)) WORDS PATH(plus)(WORDS x, WORDS y, 
 }
 
 /* The 32-bit integers divided by 2**16, rounded down. */
-static inline __attribute__((always_inline)) PATH(ints) PATH(halve)(WORDS x)
+static inline __attribute__((always_inline)) PATH(ints) PATH(upper)(WORDS x)
 {
     return (PATH(ints))((PATH(signed_ints))x >> 16);
 }
@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) PATH(ints) PATH(halve)(WORDS x)
 
 /* Write groups [first, last) of the narrow table: see struct narrow. */
 static void PATH(make_narrow)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_t n_columns,
-                                const struct narrow *narrow, Py_ssize_t first, Py_ssize_t last)
+                              const struct narrow *narrow, Py_ssize_t first, Py_ssize_t last)
 {
     const uint64_t limit = MOST;
     for (Py_ssize_t group = first; group < last; group++)
@@ -54,9 +54,8 @@ static void PATH(make_narrow)(const int64_t *table, Py_ssize_t n_rows, Py_ssize_
                     const uint64_t a = (int64_t)two < 0 ? 0 - two : two;
                     const uint64_t b = (int64_t)none < 0 ? 0 - none : none;
                     const uint64_t m = (int64_t)missing < 0 ? 0 - missing : missing;
-                    const uint64_t any = a | b | m;
-                    const uint64_t ab = a > b ? a : b;
-                    most[c] += any > limit ? limit + 1 : ab > m ? ab : m;
+                    const uint64_t ab = a > b ? a : b, size = ab > m ? ab : m;
+                    most[c] += size > limit ? limit + 1 : size;
                     base[c] += one;
                     out[c] = (uint32_t)two;
                     out[n_columns + c] = (uint32_t)none;
@@ -85,10 +84,11 @@ static inline __attribute__((always_inline)) void PATH(put)(WORDS x, Py_ssize_t 
 }
 
 /* Write which of its 81 rows each person needs of the four variants `rows`, for 8 *
- * LANES packed bytes from `byte`, and which calls are missing: a bit for every person's
- * first and second, and third and fourth. Gives whether any is. */
+ * LANES packed bytes from `from` on, the tile's bytes from `byte` on, and which calls are
+ * missing: a bit for every person's first and second, and third and fourth. Gives whether
+ * any is. */
 static inline __attribute__((always_inline)) WORDS
-PATH(index_block)(const uint8_t *const *rows, Py_ssize_t byte, uint8_t *index,
+PATH(index_block)(const uint8_t *const *rows, Py_ssize_t from, Py_ssize_t byte, uint8_t *index,
                   uint8_t (*missing)[PACKED_BYTES])
 {
     const uint64_t low = UINT64_C(0x5555555555555555), pairs = UINT64_C(0x3333333333333333);
@@ -96,7 +96,7 @@ PATH(index_block)(const uint8_t *const *rows, Py_ssize_t byte, uint8_t *index,
     WORDS copies[4], lacks[4], first[2], second[2];
     for (int v = 0; v < 4; v++) {
         /* Two copies and missing become 0, one becomes 1, none 2. */
-        const WORDS code = *(const LOOSE *)(rows[v] + byte), high = (code >> 1) & low;
+        const WORDS code = *(const LOOSE *)(rows[v] + from), high = (code >> 1) & low;
         copies[v] = high + (high & code);
         lacks[v] = code & low & ~high;
     }
@@ -160,17 +160,17 @@ static void PATH(index_group)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_
         for (int v = 0; v < 4; v++) {
             rows[v] = 4 * q + v < n_rows ? codes + (4 * q + v) * stride : absent;
             memcpy(end[v], rows[v] + whole, (size_t)(width - whole));
-            ends[v] = end[v] - whole;
+            ends[v] = end[v];
         }
         uint8_t *index = scratch->index[group][q];
         for (Py_ssize_t byte = 0; byte < whole; byte += step) {
             if (byte % 64 == 0)
                 for (int v = 0; v < 4; v++)
                     __builtin_prefetch(rows[v] + GROUP * stride + byte, 0, 2);
-            lacks |= PATH(index_block)(rows, byte, index, scratch->lacks + 2 * q);
+            lacks |= PATH(index_block)(rows, byte, byte, index, scratch->lacks + 2 * q);
         }
         if (whole < width)
-            lacks |= PATH(index_block)(ends, whole, index, scratch->lacks + 2 * q);
+            lacks |= PATH(index_block)(ends, 0, whole, index, scratch->lacks + 2 * q);
     }
     uint64_t any = 0;
     for (int k = 0; k < LANES; k++)
@@ -188,8 +188,7 @@ static void PATH(index_group)(const uint8_t *codes, Py_ssize_t stride, Py_ssize_
 
 /* ---- the sums ---------------------------------------------------------------- */
 
-/* What a row of the table adds to a register of columns: two copies and none less one
- * copy, or missing less two copies. */
+/* What a row of the table adds to a register of columns, less what one copy adds. */
 struct PATH(entry) {
     WORDS two, none;
 };
@@ -251,7 +250,7 @@ PATH(add_group)(Py_ssize_t group, Py_ssize_t width, struct scratch *scratch, con
                 }
                 for (int k = 0; k < REGISTERS; k++) {
                     if (carry) {
-                        upper[k] += PATH(halve)(x[k]);
+                        upper[k] += PATH(upper)(x[k]);
                         x[k] &= UINT64_C(0x0000FFFF0000FFFF);
                     }
                     s[k] = x[k];
@@ -310,10 +309,12 @@ static void PATH(add_narrow)(const struct narrow *narrow, Py_ssize_t first, Py_s
     enum { REGISTERS = PATH(REGISTERS), COLUMNS = 2 * LANES };
     const Py_ssize_t width = (n_people + 3) / 4;
     uint64_t base[CHUNK] = {0}, most = 0;
+    int any = 0;
     for (Py_ssize_t group = 0; group < n_groups; group++) {
         const uint64_t largest = largest_of(narrow, first + group, column, n_columns);
         if (largest > MOST)
             continue;
+        any = 1;
         for (int c = 0; c < CHUNK; c++)
             base[c] += narrow->base[(first + group) * n_columns + column + c];
         const uint32_t *entries =
@@ -343,7 +344,8 @@ static void PATH(add_narrow)(const struct narrow *narrow, Py_ssize_t first, Py_s
         } else
             PATH(add_group)(group, width, scratch, 0, 0);
     }
-    PATH(flush)(scratch, base, sums, n_columns, n_people, 0);
+    if (any)
+        PATH(flush)(scratch, base, sums, n_columns, n_people, 0);
 }
 
 /* Add what the other groups contribute, or all of a chunk of eight columns, to eight. */
