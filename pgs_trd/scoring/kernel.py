@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,7 @@ class Kernel:
         self._shards = _split(n_people, threads)
         self._tiles = _split(n_people, threads * math.ceil(n_people / (TILE * threads)), SEGMENT)
         self._coming: deque[list[Future[None]]] = deque([[], []], maxlen=2)
-        self._scratch: SimpleQueue[CodeArray] = SimpleQueue()
+        self._of_thread = threading.local()
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def __enter__(self) -> Kernel:
@@ -248,51 +248,38 @@ class Kernel:
         wait: bool,
     ) -> None:
         n_rows, _, n_columns = table.shape
-        if n_columns > 1:
-            self._score_many(score, rows, table, sums)
-            if wait:
-                self.wait()
-            return
-        nothing = np.empty(0, dtype=np.uint8)
-
-        def run(_: int, start: int, end: int) -> None:
-            people = (self.n_people, n_columns, start, end)
-            score(rows, table, nothing, nothing, sums, n_rows, *people, self._path)
-
-        self._each(run, self._shards)
-
-    def _score_many(
-        self,
-        score: Callable[..., None],
-        rows: CodeArray | DosageArray,
-        table: IntArray,
-        sums: IntArray,
-    ) -> None:
-        """Add many columns; whichever thread is free takes the next tile of people."""
-        n_rows, _, n_columns = table.shape
-        narrow = np.empty(_kernel.narrow_size(n_rows, n_columns), dtype=np.uint8)
+        is_many = n_columns > 1
+        shards = self._tiles if is_many else self._shards
+        narrow = np.empty(_kernel.narrow_size(n_rows, n_columns) if is_many else 0, dtype=np.uint8)
         last, before = self._coming
 
         def make_narrow(_: int, start: int, end: int) -> None:
             _kernel.make_narrow(table, narrow, n_rows, n_columns, start, end, self._path)
 
-        def run(tile: int, start: int, end: int) -> None:
+        def run(shard: int, start: int, end: int) -> None:
             if before:
-                before[tile].result()  # which was begun earlier, with the same sums
+                before[shard].result()  # which was begun earlier, for the same people
+            scratch = self._scratch() if is_many else narrow
             people = (self.n_people, n_columns, start, end)
-            scratch = self._scratch.get()
-            try:
-                score(rows, table, narrow, scratch, sums, n_rows, *people, self._path)
-            finally:
-                self._scratch.put(scratch)
+            score(rows, table, narrow, scratch, sums, n_rows, *people, self._path)
 
-        if self._scratch.empty():
-            for _ in range(self._threads):
-                self._scratch.put(np.empty(_kernel.scratch_size(), dtype=np.uint8))
+        if len(before) != len(shards):
+            self.wait()
+            before = []
         for future in last:
             future.result()
-        self._each(make_narrow, _split(n_rows, self._threads, GROUP))
-        self._coming.append(self._begin(run, self._tiles))
+        if is_many:
+            self._each(make_narrow, _split(n_rows, self._threads, GROUP))
+        self._coming.append(self._begin(run, shards))
+        if wait:
+            self.wait()
+
+    def _scratch(self) -> CodeArray:
+        """Give the room of this thread, made when it first needs it."""
+        if not hasattr(self._of_thread, "scratch"):
+            self._of_thread.scratch = np.empty(_kernel.scratch_size(), dtype=np.uint8)
+        scratch: CodeArray = self._of_thread.scratch
+        return scratch
 
     def _each(
         self, run: Callable[[int, int, int], None], shards: Sequence[tuple[int, int]]

@@ -181,14 +181,16 @@ class Sums:
         tables: IntArray,
         slabs: IntArray,
     ) -> None:
+        # With few sums the blocks that would be in use are what takes the memory.
+        wait = self.width == 1
         for table, sums in zip(tables, slabs, strict=True):
             if block.codes is not None:
                 codes = np.ascontiguousarray(block.codes[rows])
-                kernel.score_codes(codes, table, sums, wait=False)
+                kernel.score_codes(codes, table, sums, wait=wait)
             else:
                 assert block.units is not None
                 units = np.ascontiguousarray(block.units[rows])
-                kernel.score_dosages(units, table, sums, wait=False)
+                kernel.score_dosages(units, table, sums, wait=wait)
 
     def _fill(
         self,
