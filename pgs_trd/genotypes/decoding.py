@@ -117,11 +117,14 @@ def decode_blocks(
 
 
 def run_ahead(
-    function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    ahead: int,
+    threads: int | None = None,
 ) -> Iterator[Result]:
     """Give the results in the order of `tasks`, at most `ahead` of them waiting."""
     waiting: deque[Future[Result]] = deque()
-    executor = ThreadPoolExecutor(thread_count(), thread_name_prefix="decode")
+    executor = ThreadPoolExecutor(thread_count(threads), thread_name_prefix="decode")
     try:
         for task in tasks:
             waiting.append(executor.submit(function, task))

@@ -39,7 +39,7 @@ enum {
     QUAD_BYTES = 256,     /* packed bytes a row in a tile, one score */
     FOURS = 6,            /* fours of variants in a group, many scores: 30 KiB of tables */
     GROUP = 4 * FOURS,    /* variants in a group */
-    GROUPS = 43,          /* of which the index is kept: a block of 1,024 variants */
+    GROUPS = 43,          /* of which the index is kept: a block of 1,032 variants */
     ROWS = 81,            /* sums of four variants: three for each */
     ROW_BYTES = 64,
     CHUNK = 16,           /* columns of 32 bits in a row */

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from pgs_trd.genotypes.decoding import run_ahead
 from pgs_trd.weights import _rows
 from pgs_trd.weights.files import Head, Kind, parse_text
 from pgs_trd.weights.opening import LINE_END, open_stream
 from pgs_trd.weights.table import FloatArray
-
-T = TypeVar("T")
 
 ROOM = 2**20
 # Of a column, for `_rows`; 0 is not read.
@@ -75,7 +71,9 @@ def _read(
     split = partial(_split, ord(head.separator), bytes(codes), (len(weights), len(others)))
     effects, numbers = np.empty((0, len(weights))), np.empty((0, len(others)))
     kept = []
-    for *more, text in _in_order(split, _lines(path, head.n_lines)):
+    n_threads = pa.cpu_count()  # which the command line holds to those asked for
+    pieces = run_ahead(split, _lines(path, head.n_lines), n_threads, n_threads)
+    for *more, text in pieces:
         for array, rows in zip((effects, numbers), more, strict=True):
             n_rows = len(array)
             # Grown in place: the system moves no byte of a large array.
@@ -103,19 +101,6 @@ def _split(
         raise _NotPlainError
     del text[n_kept:]
     return effects, numbers, text
-
-
-def _in_order(work: Callable[[bytes], T], items: Iterator[bytes]) -> Iterator[T]:
-    """Give what `work` makes of each item, in order, on as many threads as Arrow takes."""
-    n_threads = pa.cpu_count()
-    coming: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
-        for item in items:
-            coming.append(pool.submit(work, item))
-            if len(coming) > n_threads:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
 
 
 def _lines(path: Path, n_skipped: int) -> Iterator[bytes]:
